@@ -1,0 +1,1 @@
+"""Recipes for public corpora and tables of facts, installed as the data package `wordgeo_corpora`."""

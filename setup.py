@@ -1,0 +1,47 @@
+"""Builds the compiled modules; everything else about the package is declared in pyproject.toml."""
+
+import sys
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+# Floating point is never contracted or reordered: the same bytes are promised on every instruction set.
+# Faster instructions are chosen at run time, function by function, so that one build runs everywhere.
+FLAGS = ["/O2", "/fp:precise"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off"]
+KERNELS = "wordgeo/_kernels/"
+
+
+def extension(name, *c_sources, depends=()):
+    """The Cython module `name` with its C sources, in the directory that the dotted name says."""
+    return Extension(
+        name,
+        [name.replace(".", "/") + ".pyx", *c_sources],
+        depends=list(depends),
+        include_dirs=[numpy.get_include(), KERNELS],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
+        extra_compile_args=FLAGS,
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [e for e in [
+            extension(
+                "wordgeo._fast",
+                KERNELS + "kernels.c",
+                KERNELS + "best.c",
+                depends=[KERNELS + "kernels.h", KERNELS + "kernels_body.h", KERNELS + "best.h"],
+            ),
+            extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
+            extension(
+                "wordgeo.corpus._encode",
+                "wordgeo/corpus/tokenize.c",
+                depends=["wordgeo/corpus/tokenize.h", "wordgeo/corpus/unicode_tables.h", KERNELS + "wordtable.h"],
+            ),
+            extension("wordgeo.formats._text"),
+        ] if __import__("os").path.exists(e.sources[0])],
+        language_level=3,
+        compiler_directives={"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False},
+    )
+)

@@ -1,0 +1,118 @@
+"""Words and their vectors, without questions: what trainers make, files hold and measures ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordgeo import _fast
+from wordgeo.errors import FormatError
+from wordgeo.threads import run_blocks
+from wordgeo.validate import float_rows
+from wordgeo.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+__all__ = ["Embeddings"]
+
+ROWS_A_BLOCK = 1 << 14
+
+
+class Embeddings:
+    """A vocabulary, a float32 matrix [words, dimensions] with row i for word i, and where they come from.
+
+    The matrix is never modified, and is read-only through `vectors`. `provenance` is what `wordgeo.json` holds
+    (empty for vectors from elsewhere), `path` the folder they are mapped from, if any.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        matrix: npt.NDArray[np.float32],
+        *,
+        provenance: Mapping[str, Any] | None = None,
+        path: str | Path | None = None,
+    ) -> None:
+        if matrix.dtype != np.float32 or matrix.ndim != 2 or not matrix.flags.c_contiguous:
+            matrix = float_rows("vectors", matrix)
+        if len(matrix) != len(vocabulary):
+            raise FormatError(f"{len(vocabulary)} words but {len(matrix)} vectors; give one vector for each word", path)
+        if matrix.shape[1] == 0:
+            raise FormatError("the vectors have no dimensions", path)
+        self.vocabulary = vocabulary
+        self.vectors = matrix.view()
+        self.vectors.flags.writeable = False
+        self.provenance: dict[str, Any] = dict(provenance or {})
+        self.path = None if path is None else Path(path)
+        self._norms: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.vocabulary
+
+    def __getitem__(self, word: str) -> npt.NDArray[np.float32]:
+        """The vector of a word, float32 [dimensions], read-only. Raises `UnknownWordError`."""
+        return self.vectors[self.vocabulary.index(word)]
+
+    @property
+    def words(self) -> list[str]:
+        """All words, by row."""
+        return self.vocabulary.words
+
+    @property
+    def counts(self) -> npt.NDArray[np.uint64] | None:
+        """How often each word occurred in the training corpus, uint64 [words]; None where that is not known."""
+        return self.vocabulary.counts
+
+    @property
+    def dimensions(self) -> int:
+        """Length of each vector."""
+        return int(self.vectors.shape[1])
+
+    @property
+    def norms(self) -> npt.NDArray[np.float64]:
+        """Euclidean norm of each vector, float64 [words]; computed at the first use.
+
+        Raises `FormatError` naming the word if a vector has a NaN or an infinite element.
+        """
+        if self._norms is None:
+            norms = np.empty(len(self), dtype=np.float64)
+            starts = range(0, len(self), ROWS_A_BLOCK)
+            run_blocks(
+                lambda begin: _fast.norms(self.vectors[begin : begin + ROWS_A_BLOCK], norms[begin:][:ROWS_A_BLOCK]),
+                [(begin,) for begin in starts],
+            )
+            bad = np.flatnonzero(~np.isfinite(norms))
+            if len(bad):
+                word = self.vocabulary[int(bad[0])]
+                raise FormatError(
+                    f"the vector of '{word}' (row {int(bad[0])}) has a NaN or infinite element; "
+                    f"so have {len(bad)} of {len(self)} rows; remove them or train again",
+                    self.path,
+                )
+            self._norms = norms
+        return self._norms
+
+    def to_gensim(self) -> KeyedVectors:
+        """A `gensim.models.KeyedVectors` with the same words, vectors (copied) and counts."""
+        from gensim.models import KeyedVectors
+
+        vectors = KeyedVectors(vector_size=self.dimensions, count=len(self))
+        vectors.add_vectors(self.words, self.vectors.copy())
+        vectors.fill_norms(force=True)
+        if self.counts is not None:
+            for word, count in zip(self.words, self.counts.tolist(), strict=True):
+                vectors.set_vecattr(word, "count", count)
+        return vectors
+
+    def __repr__(self) -> str:
+        algorithm = self.provenance.get("algorithm", "vectors")
+        where = f" from {self.path}" if self.path else ""
+        return f"<{type(self).__name__}: {algorithm}, {len(self)} words × {self.dimensions}{where}>"

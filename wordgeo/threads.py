@@ -1,0 +1,98 @@
+"""Thread counts and the one pool on which kernels run block by block, without the GIL."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+
+from wordgeo.errors import OptionError
+
+__all__ = ["limit_blas", "resolve_threads", "run_blocks"]
+
+MOST_THREADS = 1024
+
+_lock = threading.Lock()
+_pools: dict[int, ThreadPoolExecutor] = {}
+_blas_limit: object | None = None
+
+
+def resolve_threads(threads: int | None = None) -> int:
+    """How many threads to use: the argument, else `WORDGEO_NUM_THREADS`, else the cores this process may run on."""
+    source = "threads"
+    if threads is None:
+        text = os.environ.get("WORDGEO_NUM_THREADS", "").strip()
+        if not text:
+            return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        source = "WORDGEO_NUM_THREADS"
+        try:
+            threads = int(text)
+        except ValueError:
+            raise OptionError(f"{source} is {text!r}; give a whole number from 1 to {MOST_THREADS}") from None
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+        raise OptionError(f"{source} is {threads!r}; give a whole number from 1 to {MOST_THREADS}")
+    return threads
+
+
+def run_blocks(work: Callable[..., None], blocks: Iterable[tuple], threads: int | None = None) -> None:
+    """Calls `work(*block)` for every block, on `threads` threads; the first error or Ctrl-C stops what is not begun.
+
+    `work` writes to places that no other block touches, so the order of blocks never shows in the result.
+    """
+    blocks = list(blocks)
+    count = min(resolve_threads(threads), len(blocks))
+    limit_blas()
+    if count <= 1:
+        for block in blocks:
+            work(*block)
+        return
+    pool = _pool(count)
+    futures: list[Future] = [pool.submit(work, *block) for block in blocks]
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+    for future in futures:
+        if not future.cancelled():
+            future.result()
+
+
+def limit_blas() -> None:
+    """Keeps the BLAS that the kernels call to one thread a call: the blocks already fill the cores.
+
+    Only SciPy's library is limited, which the kernels reach through `scipy.linalg.cython_blas`;
+    a caller's own NumPy products keep their threads.
+    """
+    global _blas_limit
+    if _blas_limit is None:
+        with _lock:
+            if _blas_limit is None:
+                import scipy.linalg.cython_blas  # noqa: F401  (loads the library that is to be limited)
+                from threadpoolctl import ThreadpoolController
+
+                libraries = ThreadpoolController().select(user_api="blas")
+                scipys = [lib for lib in libraries.lib_controllers if "scipy" in lib.filepath]
+                for library in scipys or libraries.lib_controllers:
+                    library.set_num_threads(1)
+                _blas_limit = libraries
+
+
+def _pool(count: int) -> ThreadPoolExecutor:
+    with _lock:
+        if count not in _pools:
+            _pools[count] = ThreadPoolExecutor(count, thread_name_prefix="wordgeo")
+        return _pools[count]
+
+
+def _forget_after_fork() -> None:
+    # The threads of a pool do not survive a fork, and the lock may have been held: start anew in the child.
+    global _lock
+    _lock = threading.Lock()
+    _pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
