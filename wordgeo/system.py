@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 from dataclasses import dataclass
+from pathlib import Path
 
 from wordgeo import _fast
 from wordgeo._version import __version__
@@ -63,7 +64,7 @@ def system_info() -> SystemInfo:
 
     libraries = tuple(
         f"{found['internal_api']} {found['version']} ({found.get('architecture', 'unknown')}), "
-        f"{found['num_threads']} thread(s), {os.path.basename(found['filepath'])}"  # noqa: PTH119
+        f"{found['num_threads']} thread(s), {Path(found['filepath']).name}"
         for found in threadpool_info()
         if found["user_api"] == "blas"
     )
@@ -83,7 +84,7 @@ def system_info() -> SystemInfo:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
             for line in lines:
                 if line.startswith("model name"):
                     return line.partition(":")[2].strip()
