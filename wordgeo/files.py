@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError, OutputError
 
-__all__ = ["atomic_file", "atomic_folder", "cache_folder", "evict", "is_partial", "read_json", "recover", "write_json"]
+__all__ = ["atomic_file", "atomic_folder", "cache_folder", "check_output", "evict", "is_partial", "read_json", "recover", "write_json"]
 
 PARTIAL, ASIDE, LOCK = ".partial", ".aside", "writer.lock"
 MOST_JSON_BYTES = 64 << 20
@@ -33,13 +33,7 @@ def atomic_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> 
     can do that. Raises `OutputError`.
     """
     target = Path(os.path.realpath(path))
-    with _reported(path):
-        recover(target)
-        _refuse_existing(path, target, marker, overwrite)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target)
-        staging = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
-        staging.mkdir()
+    staging = _new_staging(path, target, marker, overwrite)
     lock = FileLock(staging / LOCK)
     lock.acquire()
     try:
@@ -55,6 +49,11 @@ def atomic_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> 
     finally:
         lock.release()
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_output(path: str | Path, *, marker: str, overwrite: bool = False) -> None:
+    """Raises the `OutputError` that `atomic_folder` would, before hours of work instead of after them."""
+    _new_staging(path, Path(os.path.realpath(path)), marker, overwrite).rmdir()
 
 
 @contextlib.contextmanager
@@ -166,6 +165,18 @@ def _reported(path: str | Path, staging: Path | None = None) -> Iterator[None]:
             raise
         reason = os.strerror(problem.errno).lower()
         raise OutputError(f"{path} cannot be written: {reason}; nothing was left behind") from problem
+
+
+def _new_staging(path: str | Path, target: Path, marker: str, overwrite: bool) -> Path:
+    """A new folder beside `target` to fill, once it is clear that `target` may be written."""
+    with _reported(path):
+        recover(target)
+        _refuse_existing(path, target, marker, overwrite)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target)
+        staging = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PARTIAL}")
+        staging.mkdir()
+    return staging
 
 
 def _refuse_existing(path: str | Path, target: Path, marker: str, overwrite: bool) -> None:
