@@ -86,7 +86,9 @@ def open_folder(path: str | Path) -> Embeddings:
             path / TENSORS,
         )
     if matrix[-1].any():
-        raise FormatError("the last row (unknown words) is not zero; the files do not belong together", path / TENSORS)
+        raise FormatError(
+            "the last row, for unknown words, is not zero; the files do not belong together", path / TENSORS
+        )
     provenance = {key: value for key, value in facts.items() if key not in FORMAT_FIELDS}
     return Embeddings(vocabulary, matrix[:-1], provenance=provenance, path=path)
 
@@ -106,7 +108,9 @@ def refuse_other_folder(path: Path) -> None:
         if (path / marker).is_file():
             raise FormatError(what, path)
     if (path / TENSORS).is_file():
-        raise FormatError(f"a model of another tool (it has no {MARKER}); export it from there as word2vec text", path)
+        raise FormatError(
+            f"there is no {MARKER}; a folder of another tool is not read: export it as word2vec text", path
+        )
     raise FormatError(f"not a model folder (it has no {MARKER}); name a model folder or a vector file", path)
 
 
