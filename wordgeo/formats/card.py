@@ -87,11 +87,9 @@ def model_card(embeddings: Embeddings) -> str:
     """The text of the card; the same embeddings give the same text."""
     provenance = embeddings.provenance
     algorithm = provenance.get("algorithm")
-    what = (
-        f"Trained with {ALGORITHMS.get(str(algorithm), algorithm)}."
-        if algorithm
-        else "Vectors brought in from elsewhere."
-    )
+    what = "Vectors brought in from elsewhere."
+    if algorithm:
+        what = f"Trained with {ALGORITHMS.get(str(algorithm), algorithm)}."
     if embeddings.counts is not None:
         what += f" The words occur {int(embeddings.counts.sum())} times in the corpus."
     folding = " and bring it to lower case" if folds_case(provenance) else ""
