@@ -39,7 +39,7 @@ class Answers:
     @property
     def in_vocabulary(self) -> Bool:
         """Which questions have all four words known, bool [questions]."""
-        return (self.rows >= 0).all(axis=1)
+        return np.min(self.rows, axis=1) >= 0
 
 
 def solve(

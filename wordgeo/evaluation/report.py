@@ -303,7 +303,7 @@ def _title(report: AnalogyReport | SimilarityReport) -> str:
 
 def _about_file(malformed: int, notes: Sequence[Note]) -> list[str]:
     """What was wrong in the suite's file: how many lines, and the first of them."""
-    lines = [f"{malformed} malformed lines were skipped."] if malformed else []
+    lines = [f"Malformed lines, which are skipped: {malformed}"] if malformed else []
     lines += [f"line {note.line}: {note.problem}" for note in notes[:NOTES_SHOWN]]
     if len(notes) > NOTES_SHOWN:
         lines.append(f"and {len(notes) - NOTES_SHOWN} more, in `notes`")

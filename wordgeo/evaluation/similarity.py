@@ -29,7 +29,7 @@ class Cosines:
     @property
     def in_vocabulary(self) -> npt.NDArray[np.bool_]:
         """Which pairs have both words known, bool [pairs]."""
-        return (self.rows >= 0).all(axis=1)
+        return np.min(self.rows, axis=1) >= 0
 
 
 def score_pairs(model: Embeddings, suite: SimilaritySuite, protocol: Protocol) -> Cosines:
