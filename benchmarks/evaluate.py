@@ -2,7 +2,7 @@
 
     python benchmarks/evaluate.py [MODEL] [--words 30000] [--dimensions 100] [--repeat 3] [--threads N]
 
-MODEL is a model folder or a file of vectors. Without one, a synthetic model is made whose words include those of the questions.
+MODEL is a model folder or a file of vectors; without one, a synthetic model is made on the words of the questions.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main() -> None:
         report = evaluate(model, suite.path, threads=options.threads)
         ours.append(time.perf_counter() - begin)
         begin = time.perf_counter()
-        score, sections = keyed.evaluate_word_analogies(suite.path)
+        _, sections = keyed.evaluate_word_analogies(suite.path)
         theirs.append(time.perf_counter() - begin)
     total = report.total
     print(f"{len(model)} words x {model.dimensions}; {total.in_vocabulary} of {total.questions} questions")
