@@ -110,8 +110,8 @@ class Embeddings:
         """A `gensim.models.KeyedVectors` with the same words, vectors (copied) and counts."""
         from gensim.models import KeyedVectors
 
-        vectors = KeyedVectors(vector_size=self.dimensions, count=len(self))
-        vectors.add_vectors(self.words, self.vectors.copy())
+        vectors = KeyedVectors(vector_size=self.dimensions)  # not `count=`: add_vectors would come after empty rows
+        vectors.add_vectors(self.words, self.vectors)  # copies
         vectors.fill_norms(force=True)
         if self.counts is not None:
             for word, count in zip(self.words, self.counts.tolist(), strict=True):
