@@ -31,7 +31,8 @@ setup(
                 "wordgeo._fast",
                 KERNELS + "kernels.c",
                 KERNELS + "best.c",
-                depends=[KERNELS + "kernels.h", KERNELS + "kernels_body.h", KERNELS + "best.h"],
+                KERNELS + "quantised.c",
+                depends=[KERNELS + name for name in ("kernels.h", "kernels_body.h", "int8.h", "best.h", "quantised.h")],
             ),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(

@@ -24,7 +24,7 @@ Nothing here validates or allocates; `wordgeo.query.search` does. Every function
 """
 
 from libc.math cimport INFINITY, nextafterf, sqrt
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from scipy.linalg.cython_blas cimport sgemm
 
 cdef extern from "kernels.h" nogil:
@@ -34,6 +34,9 @@ cdef extern from "kernels.h" nogil:
         void (*dots)(const float *, size_t, size_t, const double *, double *) noexcept nogil
         size_t (*select)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         void (*cosmul_bound)(const float *, float *, const float *, const float *, size_t, float, float) noexcept nogil
+        void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
+                      const float *, const float *, float *, size_t) noexcept nogil
+        size_t (*select8)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
     const kernel_set *wordgeo_kernel_sets[]
     int wordgeo_processor_has(const char *name)
 
@@ -45,6 +48,23 @@ cdef extern from "best.h" nogil:
         size_t room
     void best_offer "wordgeo_best_offer"(best_list *best, float score, int64_t row)
     void best_sort "wordgeo_best_sort"(best_list *best)
+
+cdef extern from "quantised.h" nogil:
+    ctypedef struct pool "wordgeo_pool":
+        float *lower
+        uint32_t *rows
+        float *upper
+        size_t k
+        size_t held
+        size_t room
+        size_t count
+        float floor
+    void quantise_rows "wordgeo_quantise_rows"(const float *, const double *, size_t, size_t, size_t, uint8_t *,
+                                               float *, float *)
+    double quantise_query "wordgeo_quantise_query"(const float *, size_t, size_t, int, int8_t *, int8_t *, int32_t *,
+                                                   float *)
+    bint pool_offer "wordgeo_pool_offer"(pool *, uint32_t, float, float)
+    void pool_tidy "wordgeo_pool_tidy"(pool *)
 
 cdef const kernel_set *kernels = wordgeo_kernel_sets[0]
 
@@ -338,6 +358,146 @@ cdef inline float cosmul_limit(const best_list *best, float slack) noexcept nogi
     if best.held < best.room or not slack < 1:
         return -INFINITY
     return best.scores[0] * (1.0 - 1e-5)
+
+
+def has_int8():
+    """Whether the instruction set in use multiplies int8, which `screen8` needs."""
+    return kernels.tile8 != NULL
+
+
+def quantise(
+    const float[:, ::1] matrix,        # IN [n, d]
+    const double[::1] norms,           # IN [n]
+    Py_ssize_t begin,                  # first row, a multiple of 16
+    Py_ssize_t count,                  # rows
+    uint8_t[::1] codes,                # OUT, see _kernels/quantised.h
+    float[::1] scales,                 # OUT [n up to a multiple of 16]
+    float[::1] errors,                 # OUT [n up to a multiple of 16]
+):
+    """Codes of a run of rows."""
+    with nogil:
+        quantise_rows(&matrix[0, 0], &norms[0], <size_t> begin, <size_t> count, <size_t> matrix.shape[1], &codes[0],
+                      &scales[0], &errors[0])
+
+
+def quantise_queries(
+    const float[:, ::1] unit,          # IN [m, d] of unit length, or zero
+    int parts,                         # 1 or 2 bytes for each element
+    int8_t[:, :, ::1] codes,           # OUT [m, 2, 4 * steps] high and low
+    int32_t[:, ::1] corrections,       # OUT [m, 2]
+    float[::1] scales,                 # OUT [m]
+    float[::1] errors,                 # OUT [m] bounds of |q - q'|
+):
+    """Codes of queries."""
+    cdef Py_ssize_t q
+    with nogil:
+        for q in range(unit.shape[0]):
+            errors[q] = <float> quantise_query(&unit[q, 0], <size_t> unit.shape[1], <size_t> codes.shape[2] // 4,
+                                               parts, &codes[q, 0, 0], &codes[q, 1, 0], &corrections[q, 0], &scales[q])
+
+
+def screen8(
+    const float[:, ::1] matrix,        # IN [n, d] all rows
+    const double[::1] norms,           # IN [n]
+    const uint8_t[::1] codes,          # IN of all rows
+    const float[::1] scales,           # IN
+    const float[::1] errors,           # IN bounds of |u - u'|
+    Py_ssize_t begin,                  # the run of rows, begin a multiple of 16
+    Py_ssize_t end,
+    const int8_t[:, :, ::1] query_codes,    # IN [m, 2, 4 * steps]
+    int parts,
+    const int32_t[:, ::1] corrections,      # IN [m, 2]
+    const float[::1] query_scales,     # IN [m]
+    const float[::1] slack,            # IN [m] what the query's codes add to the bound
+    const double[:, ::1] queries,      # IN [m, d] widened from float32
+    const double[::1] query_norms,     # IN [m]
+    const int64_t[:, ::1] exclude,     # IN [m, e]
+    float[:, ::1] best_scores,         # INOUT [m, k] heaps
+    int64_t[:, ::1] best_rows,         # INOUT [m, k]
+    int64_t[::1] held,                 # INOUT [m]
+    float[:, ::1] tile,                # scratch [m, rows at a time, a multiple of 16]
+    uint32_t[::1] chosen,              # scratch [rows at a time]
+    float[:, ::1] lower,               # scratch [m, k]
+    uint32_t[:, ::1] pool_rows,        # scratch [m, room]
+    float[:, ::1] pool_upper,          # scratch [m, room]
+    pools,                             # scratch, bytes of m pools
+):
+    """The same as `scan`, with the rows screened by int8 products.
+
+    The product of the codes is off from the cosine by at most error + slack (quantised.h; slack covers the rounding of
+    the unit query and of the last few float32 operations). Rows that may be among the k best by these bounds wait in
+    a pool; those that still may be at the end are scored by the rule.
+    """
+    cdef Py_ssize_t width = tile.shape[1], m = queries.shape[0], at, count, q, p, stop, i, found, row
+    cdef size_t steps = <size_t> query_codes.shape[2] // 4
+    cdef uint8_t[::1] memory = pools
+    cdef pool *waiting = <pool *> &memory[0]
+    cdef best_list best
+    cdef float value, error
+    with nogil:
+        for q in range(m):
+            waiting[q].lower = &lower[q, 0]
+            waiting[q].rows = &pool_rows[q, 0]
+            waiting[q].upper = &pool_upper[q, 0]
+            waiting[q].k = <size_t> lower.shape[1]
+            waiting[q].room = <size_t> pool_rows.shape[1]
+            waiting[q].held = waiting[q].count = 0
+            waiting[q].floor = -INFINITY
+        at = begin
+        while at < end:
+            count = width if width < end - at else end - at
+            kernels.tile8(&codes[<size_t> at * 4 * steps], <size_t> (count + 15) // 16, steps, &query_codes[0, 0, 0],
+                          4 * steps, <size_t> m, parts, &corrections[0, 0], &query_scales[0], &scales[at],
+                          &tile[0, 0], <size_t> width)
+            for q in range(m):
+                p = 0
+                while p < count:
+                    stop = p + stretch(at - begin + p, waiting[q].k)
+                    if stop > count:
+                        stop = count
+                    found = <Py_ssize_t> kernels.select8(&tile[q, 0], &errors[at], <size_t> p, <size_t> stop,
+                                                         waiting[q].floor - slack[q], &chosen[0])
+                    for i in range(found):
+                        row = at + chosen[i]
+                        value = tile[q, chosen[i]]
+                        error = errors[row] + slack[q]
+                        if value + error < waiting[q].floor or is_excluded(row, exclude, q):
+                            continue
+                        if not pool_offer(&waiting[q], <uint32_t> row, value - error, value + error):
+                            best = list_of(best_scores, best_rows, held, q)
+                            empty_pool(&waiting[q], matrix, norms, &queries[q, 0], query_norms[q], &best)
+                            held[q] = <int64_t> best.held
+                            pool_offer(&waiting[q], <uint32_t> row, value - error, value + error)
+                    p = stop
+            at += count
+        for q in range(m):
+            pool_tidy(&waiting[q])
+            best = list_of(best_scores, best_rows, held, q)
+            empty_pool(&waiting[q], matrix, norms, &queries[q, 0], query_norms[q], &best)
+            held[q] = <int64_t> best.held
+
+
+cdef void empty_pool(pool *waiting, const float[:, ::1] matrix, const double[::1] norms, const double *query,
+                     double query_norm, best_list *best) noexcept nogil:
+    # Scores what waits by the rule. What is now the k-th best bounds what may still come.
+    cdef size_t i
+    cdef Py_ssize_t row
+    cdef double dot
+    cdef float known
+    for i in range(waiting.count):
+        row = waiting.rows[i]
+        kernels.dots(&matrix[row, 0], 1, <size_t> matrix.shape[1], query, &dot)
+        best_offer(best, <float> cosine(dot, norms[row], query_norm), row)
+    waiting.count = 0
+    if best.held == best.room:
+        known = threshold(best, 0)
+        if known > waiting.floor:
+            waiting.floor = known
+
+
+def pool_bytes():
+    """Bytes of one pool of `screen8`."""
+    return sizeof(pool)
 
 
 def sort_best(

@@ -225,7 +225,8 @@ TARGET static void NAME(cosmul_bound)(const float *dots_a, float *dots_b, const 
     }
 }
 
-static const wordgeo_kernels NAME(kernels) = {SET_NAME, NAME(dot), NAME(dots), NAME(select), NAME(cosmul_bound)};
+static const wordgeo_kernels NAME(kernels) = {SET_NAME, NAME(dot), NAME(dots), NAME(select), NAME(cosmul_bound), NULL,
+                                               NULL};
 
 #undef JOIN2
 #undef JOIN
