@@ -1,5 +1,6 @@
 """Builds the compiled modules; everything else about the package is declared in pyproject.toml."""
 
+import glob
 import sys
 
 import numpy
@@ -32,7 +33,7 @@ setup(
                 KERNELS + "kernels.c",
                 KERNELS + "best.c",
                 KERNELS + "quantised.c",
-                depends=[KERNELS + name for name in ("kernels.h", "kernels_body.h", "int8.h", "best.h", "quantised.h")],
+                depends=glob.glob(KERNELS + "*.h"),
             ),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(

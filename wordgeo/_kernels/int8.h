@@ -76,20 +76,6 @@ TARGET static void tile8_vnni(const uint8_t *codes, size_t groups, size_t steps,
     }
 }
 
-TARGET static size_t select8_vnni(const float *scores, const float *errors, size_t begin, size_t end, float threshold,
-                                  uint32_t *chosen) {
-    size_t found = 0;
-    const __m512 limit = _mm512_set1_ps(threshold);
-    for (size_t i = begin; i < end; i += 16) {
-        const __mmask16 mask = end - i >= 16 ? 0xffff : (__mmask16)((1u << (end - i)) - 1);
-        const __m512 value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, scores + i), _mm512_maskz_loadu_ps(mask, errors + i));
-        unsigned hits = _mm512_mask_cmp_ps_mask(mask, value, limit, _CMP_NLT_UQ);
-        for (; hits; hits &= hits - 1)
-            chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(hits));
-    }
-    return found;
-}
-
 #undef SWEEP
 #undef MULTIPLY_ADD
 #undef TARGET

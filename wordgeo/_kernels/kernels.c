@@ -35,7 +35,7 @@
 #include "int8.h"
 
 static const wordgeo_kernels kernels_vnni = {
-    "vnni", dot_avx512, dots_avx512, select_avx512, cosmul_bound_avx512, tile8_vnni, select8_vnni,
+    "vnni", dot_avx512, dots_avx512, select_avx512, select_sum_avx512, select_product_avx512, tile8_vnni,
 };
 
 #endif

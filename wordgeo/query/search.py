@@ -9,14 +9,11 @@ import numpy.typing as npt
 
 from wordgeo import _fast
 from wordgeo.embeddings import Embeddings
-from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, FloatScreen, Queries, Run, choose_screen, unit_rows
+from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, Queries, Run, choose_screen
 from wordgeo.threads import resolve_threads, run_blocks
-from wordgeo.validate import choice, float_rows, whole_number
+from wordgeo.validate import float_rows, whole_number
 
-__all__ = ["COSMUL_EPSILON", "METHODS", "analogy_queries", "analogy_top_k", "combine", "cosine_pairs", "top_k"]
-
-METHODS = ("3cosadd", "3cosmul")
-COSMUL_EPSILON = 1e-6
+__all__ = ["combine", "cosine_pairs", "search", "top_k"]
 
 QUERIES_A_BLOCK = 192
 CANDIDATES_A_BLOCK = 1 << 13  # rows gathered at a time when only some rows are searched
@@ -35,11 +32,6 @@ def combine(embeddings: Embeddings, rows: I64, weights: npt.NDArray[np.float64])
     rows = np.ascontiguousarray(rows, dtype=np.int64)
     _fast.combine(embeddings.vectors, embeddings.norms, rows, np.ascontiguousarray(weights, np.float64), out, scratch)
     return out
-
-
-def analogy_queries(embeddings: Embeddings, a: I64, b: I64, c: I64) -> F32:
-    """The 3CosAdd query of each analogy "a is to b as c is to ?": the unit vector along b - a + c."""
-    return combine(embeddings, np.stack([b, a, c], axis=1), np.tile([1.0, -1.0, 1.0], (len(a), 1)))
 
 
 def cosine_pairs(embeddings: Embeddings, a: I64, b: I64) -> F32:
@@ -67,66 +59,31 @@ def top_k(
     Order: score, then row. Places that nothing fills have row -1 and score NaN.
     The result does not depend on the batch, the threads or the instruction set.
     """
-    asked = Queries.of(float_rows("queries", queries, embeddings.dimensions))
+    asked = Queries(float_rows("queries", queries, embeddings.dimensions))
     screen = choose_screen(embeddings, len(asked), k, candidates is None)
 
     def visit(run: Run, q: slice, best: Best) -> None:
         screen.visit(run, asked[q], best)
 
-    return _search(embeddings, len(asked), visit, k, exclude, limit, candidates, threads)
+    found = search(
+        embeddings, len(asked), visit, k=k, exclude=exclude, limit=limit, candidates=candidates, threads=threads
+    )
+    return found.rows, found.scores
 
 
-def analogy_top_k(
-    embeddings: Embeddings,
-    a: npt.ArrayLike,
-    b: npt.ArrayLike,
-    c: npt.ArrayLike,
-    *,
-    k: int,
-    method: str = "3cosadd",
-    limit: int | None = None,
-    exclude: bool = True,
-    candidates: I64 | None = None,
-    threads: int | None = None,
-) -> tuple[I64, F32]:
-    """The k best answers d to each "a is to b as c is to d", for rows a, b, c (int64 [n]): as `top_k` returns them.
-
-    3cosadd: cos(d, b - a + c) over unit vectors (Mikolov, Yih & Zweig 2013). 3cosmul: s(d, b) s(d, c) / (s(d, a) + ε),
-    s = (cos + 1) / 2, ε = 1e-6 (Levy & Goldberg 2014). With `exclude`, a, b and c are no answers.
-    """
-    choice("method", method, METHODS)
-    a, b, c = (np.ascontiguousarray(rows, dtype=np.int64) for rows in (a, b, c))
-    excluded = np.stack([a, b, c], axis=1) if exclude else None
-    if method == "3cosadd":
-        queries = analogy_queries(embeddings, a, b, c)
-        return top_k(embeddings, queries, k=k, exclude=excluded, limit=limit, candidates=candidates, threads=threads)
-    screen = embeddings.derived("float screen", lambda: FloatScreen(embeddings))
-    ones = np.ones(ROWS_A_TILE, dtype=np.float32)
-
-    def visit(run: Run, q: slice, best: Best) -> None:
-        operands = np.concatenate([a[q], b[q], c[q]])
-        wide, lengths = embeddings.vectors[operands].astype(np.float64), embeddings.norms[operands]
-        tile = np.empty((len(operands), ROWS_A_TILE), dtype=np.float32)
-        chosen = np.empty(ROWS_A_TILE, dtype=np.uint32)
-        _fast.screen_cosmul(
-            run.matrix, run.norms, screen.scale[run.rows], ones, run.begin, unit_rows(wide, lengths), wide, lengths,
-            best.exclude, COSMUL_EPSILON, screen.slack, *best.heaps, tile, chosen,
-        )  # fmt: skip
-
-    return _search(embeddings, len(a), visit, k, excluded, limit, candidates, threads)
-
-
-def _search(
+def search(
     embeddings: Embeddings,
     n: int,
     visit: Callable[[Run, slice, Best], None],
+    *,
     k: int,
-    exclude: I64 | None,
-    limit: int | None,
-    candidates: I64 | None,
-    threads: int | None,
-) -> tuple[I64, F32]:
-    """Lays queries × rows out in blocks, lets `visit` fill the heaps of each, and merges those of the same query."""
+    exclude: I64 | None = None,
+    limit: int | None = None,
+    candidates: I64 | None = None,
+    threads: int | None = None,
+    block: int = QUERIES_A_BLOCK,
+) -> Best:
+    """Lays n queries × rows out in blocks, lets `visit` fill the best of each, and merges those of the same query."""
     whole_number("k", k, 1)
     threads = resolve_threads(threads)
     size = len(embeddings) if limit is None else min(len(embeddings), whole_number("limit", limit, 1))
@@ -140,7 +97,7 @@ def _search(
     exclude = np.ascontiguousarray(_places(exclude, candidates), dtype=np.int64)
     embeddings.norms  # noqa: B018  (computed here once, and not by every thread)
 
-    blocks = [slice(begin, min(begin + QUERIES_A_BLOCK, n)) for begin in range(0, n, QUERIES_A_BLOCK)]
+    blocks = [slice(begin, min(begin + block, n)) for begin in range(0, n, block)]
     # Few queries: the threads share the rows. Many: each takes queries of its own, and no merging is needed.
     parts = 1 if len(blocks) >= threads else max(1, min(threads, size // ROWS_A_TILE))
     cuts = [size * part // parts // GROUP * GROUP for part in range(parts)] + [size]
@@ -153,13 +110,10 @@ def _search(
         best.finish()
 
     run_blocks(work, [(block, part) for block in range(len(blocks)) for part in range(parts)], threads)
-    rows = np.empty((n, k), dtype=np.int64)
-    scores = np.empty((n, k), dtype=np.float32)
-    for q, bests in zip(blocks, answers, strict=True):
-        rows[q], scores[q] = _merged(bests, k)
-    if candidates is not None:
-        rows = np.where(rows >= 0, candidates[rows], -1) if size else rows
-    return rows, scores
+    merged = Best.joined([Best.merged(bests) for bests in answers], exclude, k)
+    if candidates is not None and size:
+        merged.rows = np.where(merged.rows >= 0, candidates[merged.rows], -1)
+    return merged
 
 
 def _runs(embeddings: Embeddings, begin: int, end: int, candidates: I64 | None) -> Iterator[Run]:
@@ -170,15 +124,6 @@ def _runs(embeddings: Embeddings, begin: int, end: int, candidates: I64 | None) 
         return
     for at in range(begin, end, CANDIDATES_A_BLOCK):
         yield Run(embeddings, at, min(at + CANDIDATES_A_BLOCK, end), candidates)
-
-
-def _merged(bests: list[Best], k: int) -> tuple[I64, F32]:
-    if len(bests) == 1:
-        return bests[0].rows, bests[0].scores
-    rows = np.concatenate([best.rows for best in bests], axis=1)
-    scores = np.concatenate([best.scores for best in bests], axis=1)
-    order = np.lexsort((rows, -scores))[:, :k]  # NaN, where nothing is held, sorts last
-    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
 def _places(rows: I64, candidates: I64 | None) -> I64:
