@@ -1,4 +1,4 @@
-"""What tests of all packages share."""
+"""Fixtures that all tests share."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data beside the project; tests that need it are skipped where it is absent."""
-    path = Path(os.environ.get("WORDGEO_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not path.is_dir():
-        pytest.skip(f"no real data at {path}; set WORDGEO_TEST_DATA")
-    return path
+    """Real corpora, benchmarks and vectors, which are no part of the project."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("WORDGEO_TEST_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip("the folder of real data is not here (set WORDGEO_TEST_DATA)")
+    return folder
