@@ -21,7 +21,17 @@ try:
 except ImportError:  # Windows: there are no locks on folders, and what killed writers leave is not removed
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["atomic_file", "atomic_folder", "cache_folder", "evict", "is_partial", "read_json", "recover", "write_json"]
+__all__ = [
+    "atomic_file",
+    "atomic_folder",
+    "cache_folder",
+    "check_output",
+    "evict",
+    "is_partial",
+    "read_json",
+    "recover",
+    "write_json",
+]
 
 MOST_JSON_BYTES = 64 << 20
 AT_FDCWD, RENAME_NOREPLACE, RENAME_EXCHANGE = -100, 1, 2
@@ -39,12 +49,7 @@ def atomic_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> 
     can do that. A symbolic link as `path` stays, and what it leads to is written. Raises `OutputError`.
     """
     target = Path(os.path.realpath(path))
-    with _reported(path):
-        recover(target)
-        _refuse_existing(path, target, marker, overwrite)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target)
-        staging, lock = _new_staging(target, Path.mkdir)
+    staging, lock = _begin_folder(path, target, marker, overwrite)
     try:
         with _reported(path, staging):
             yield staging
@@ -54,6 +59,13 @@ def atomic_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> 
     finally:
         _remove(staging)
         _unlock(lock)
+
+
+def check_output(path: str | Path, *, marker: str, overwrite: bool = False) -> None:
+    """Raises the `OutputError` that `atomic_folder` would, before hours of work instead of after them."""
+    staging, lock = _begin_folder(path, Path(os.path.realpath(path)), marker, overwrite)
+    _remove(staging)
+    _unlock(lock)
 
 
 @contextlib.contextmanager
@@ -186,6 +198,16 @@ def _reported(path: str | Path, staging: Path | None = None) -> Iterator[None]:
             raise
         reason = os.strerror(problem.errno).lower()
         raise OutputError(f"{path} cannot be written: {reason}; nothing was changed") from problem
+
+
+def _begin_folder(path: str | Path, target: Path, marker: str, overwrite: bool) -> tuple[Path, int | None]:
+    """A new folder beside `target` to fill, once it is clear that `target` may be written; and its lock."""
+    with _reported(path):
+        recover(target)
+        _refuse_existing(path, target, marker, overwrite)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target)
+        return _new_staging(target, Path.mkdir)
 
 
 def _refuse_existing(path: str | Path, target: Path, marker: str, overwrite: bool) -> None:

@@ -1,0 +1,85 @@
+"""Where trainers and measures meet: the functions of the public API that join several rooms."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from wordgeo import formats, training
+from wordgeo.embeddings import Embeddings
+from wordgeo.progress import Progress
+from wordgeo.query import WordVectors
+from wordgeo.stability import Ensemble
+from wordgeo.validate import float_rows
+from wordgeo.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from gensim.models import FastText, KeyedVectors, Word2Vec
+
+    from wordgeo.corpus import Documents, EncodedCorpus
+
+__all__ = ["from_arrays", "from_gensim", "load", "save", "train"]
+
+
+def load(path: str | Path, **options: Any) -> WordVectors | Ensemble:
+    """Opens a model folder (mapped, in milliseconds), an ensemble's folder, or a file of vectors.
+
+    Files of vectors may be word2vec text or binary or GloVe text, plain or gzipped, told by their content; `options`
+    are those of `wordgeo.formats.load`. Raises `NotFoundError` or `FormatError`.
+    """
+    if Ensemble.is_one(path):
+        return Ensemble.open(path)
+    return WordVectors.of(formats.load(path, **options))
+
+
+def save(model: Embeddings, path: str | Path, *, overwrite: bool = False) -> None:
+    """Writes a model folder, whole or not at all. Raises `OutputError`, if it exists already for instance."""
+    formats.save(model, path, overwrite=overwrite)
+
+
+def from_arrays(words: Iterable[str], vectors: npt.ArrayLike, counts: npt.ArrayLike | None = None) -> WordVectors:
+    """A model from unique words, vectors [words, dimensions] (any real type; float32 is not copied) and counts.
+
+    >>> model = from_arrays(["one", "two"], [[1.0, 0.0], [0.6, 0.8]])
+    >>> round(model.similarity("one", "two"), 6)
+    0.6
+    """
+    return WordVectors(Vocabulary.from_words(words, counts), float_rows("vectors", vectors))
+
+
+def from_gensim(model: KeyedVectors | Word2Vec | FastText) -> WordVectors:
+    """A model from gensim's word vectors, which are copied."""
+    return WordVectors.of(formats.from_gensim(model))
+
+
+def train(
+    source: str | Path | list[str | Path] | EncodedCorpus | Documents,
+    *,
+    output: str | Path | None = None,
+    runs: int = 1,
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+    **options: Any,
+) -> WordVectors | Ensemble:
+    """Trains a model on text or an encoded corpus; with `runs` above 1 an ensemble of models with seeds in a row.
+
+    `options` are the fields of `wordgeo.training.TrainingConfig` (algorithm, dim, window, negative, epochs, min_count,
+    sample, seed, threads, ...) and, for text, those of `wordgeo.encode` (tokens, case, documents, ...). With `output`
+    the model is saved there and mapped from there. `progress=True` shows a bar on a terminal.
+
+    Raises `OptionError` for an option that does not exist or a value that it does not take, and what
+    `wordgeo.training.train` raises.
+    """
+    fields = {field.name for field in dataclasses.fields(training.TrainingConfig)}
+    config = training.TrainingConfig(**{name: value for name, value in options.items() if name in fields})
+    encoding = {name: value for name, value in options.items() if name not in fields}
+    trained = training.train(
+        source, config, output=output, runs=runs, overwrite=overwrite, progress=progress, **encoding
+    )
+    if isinstance(trained, list):
+        return Ensemble(trained) if output is None else Ensemble.open(output)
+    return WordVectors.of(trained)
