@@ -59,9 +59,9 @@ def detect(head: bytes, path: str | Path) -> str:
             raise FormatError(what, path)
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 1 << 32:
         raise FormatError("a safetensors file; name the model folder that it lies in", path)
-    line, newline, rest = head.removeprefix(UTF8_MARK).partition(b"\n")
+    line, _, rest = head.removeprefix(UTF8_MARK).partition(b"\n")
     header = HEADER.fullmatch(line)
-    if header is None or not newline:
+    if header is None:
         if CONTROL.search(line) or b"\x00" in head[:64]:
             raise FormatError("not a vector file: neither text nor a word2vec header at its beginning", path)
         return "glove"
