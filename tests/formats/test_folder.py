@@ -97,7 +97,7 @@ def test_names_of_unfinished_things_are_refused(embeddings, folder, tmp_path):
     for name in ("x.training", ".x.0123abcd.partial", ".x.0123abcd.aside"):
         folder = folder.rename(tmp_path / name)
         assert not formats.is_model(folder)
-        with pytest.raises(FormatError, match="checkpoints|never finished"):
+        with pytest.raises(FormatError, match=r"checkpoints|never finished"):
             formats.load(folder)
 
 

@@ -105,7 +105,7 @@ def test_random_bits(tmp_path):
     "field", ["1_0", "0x10", "1e", "e5", ".", "-", "+-1", "1..2", "1,5", "1e5.5", "--1", "1f", "½", "١"]
 )
 def test_what_is_no_number(tmp_path, field):
-    with pytest.raises(FormatError, match="line 3: 'w1' has '.*' where a number should be") as caught:
+    with pytest.raises(FormatError, match=r"line 3: 'w1' has '.*' where a number should be") as caught:
         read(tmp_path, ["1", field])
     assert caught.value.line == 3
 

@@ -258,7 +258,7 @@ def test_many_blocks_and_any_number_of_threads(tmp_path, monkeypatch, threads):
             read = formats.load(put(tmp_path, data), threads=threads)
             assert read.words == words and read.vectors.tobytes() == matrix.tobytes()
     lines = lines.replace("wörd555 ", "wörd555 x ", 1).replace("wörd600 ", "wörd600 1 ", 1)
-    with pytest.raises(FormatError, match="line 601: 'wörd600 1' has more|line 601: 'wörd600' has more"):
+    with pytest.raises(FormatError, match=r"line 601: 'wörd600 1' has more|line 601: 'wörd600' has more"):
         formats.load(put(tmp_path, lines.encode()), threads=threads)
 
 

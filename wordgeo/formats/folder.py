@@ -38,7 +38,8 @@ def save_folder(
     """Writes a model folder that appears whole or not at all.
 
     `run` (times, machine, loss curve; `embeddings.run` if it is not given) goes to `run.json`; everything else is the
-    same bytes for the same embeddings. Raises `OptionError` if there are no words, `OutputError` if `path` exists (unless `overwrite`, and it is a model) or cannot be written.
+    same bytes for the same embeddings. Raises `OptionError` if there are no words, `OutputError` if `path` exists
+    (unless `overwrite`, and it is a model) or cannot be written.
     """
     if _is_unfinished(
         Path(path).name
