@@ -202,9 +202,10 @@ def _reported(path: str | Path, staging: Path | None = None) -> Iterator[None]:
 
 def _resolved(path: str | Path) -> Path:
     """Where a path leads: a symbolic link is kept, and what it stands for is written."""
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():  # only where links lead round in a circle
-        raise OutputError(f"{path} cannot be written: {os.strerror(errno.ELOOP).lower()}; nothing was changed")
+    with _reported(path):
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # only where links lead round in a circle
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     return target
 
 
