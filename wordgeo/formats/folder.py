@@ -39,7 +39,7 @@ def save_folder(
     `run` (times, machine, loss curve) goes to `run.json`; everything else is the same bytes for the same embeddings.
     Raises `OutputError` if `path` exists (unless `overwrite`, and it is a model) or cannot be written.
     """
-    if _is_unfinished(Path(path).name):  # not where it lies: an ensemble's runs are written inside its unfinished folder
+    if _is_unfinished(Path(path).name):  # a run lies inside its ensemble's unfinished folder
         raise OutputError(f"{path} is a name for what is not finished; choose one that does not end in .training")
     provenance = plain({k: v for k, v in embeddings.provenance.items() if k not in FORMAT_FIELDS})
     facts = {"format_version": FORMAT_VERSION, "words": len(embeddings), "dimensions": embeddings.dimensions}
