@@ -110,12 +110,12 @@ class Embeddings:
         """A `gensim.models.KeyedVectors` with the same words, vectors (copied) and counts."""
         from gensim.models import KeyedVectors
 
-        vectors = KeyedVectors(vector_size=self.dimensions, count=len(self))
-        vectors.add_vectors(self.words, self.vectors.copy())
-        vectors.fill_norms(force=True)
+        vectors = KeyedVectors(vector_size=self.dimensions)  # not `count=`: add_vectors would come after empty rows
+        vectors.add_vectors(self.words, self.vectors)  # copies
         if self.counts is not None:
-            for word, count in zip(self.words, self.counts.tolist(), strict=True):
-                vectors.set_vecattr(word, "count", count)
+            vectors.allocate_vecattrs(["count"], [np.dtype(np.int64)])
+            vectors.expandos["count"][:] = self.counts
+        vectors.fill_norms(force=True)
         return vectors
 
     def __repr__(self) -> str:
