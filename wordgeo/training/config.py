@@ -166,9 +166,9 @@ ENCODING_OPTIONS: dict[str, Check] = {
     "tokens": partial(choice, allowed=("unicode", "whitespace")),
     "case": partial(choice, allowed=("lower", "keep")),
     "documents": partial(choice, allowed=("blank", "line")),
-    "input_format": _text,
+    "input_format": partial(choice, allowed=("text", "jsonl")),
     "field": _text,
-    "encoding_errors": partial(choice, allowed=("replace", "strict")),
+    "encoding_errors": partial(choice, allowed=("replace", "refuse")),
     "max_vocab": partial(whole_number, low=1),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,14 +90,16 @@ def _encoded(source: Any, encoding: dict[str, Any], config: TrainingConfig, prog
                     raise OptionError(f"{path} is an encoded corpus and has to stand alone; encode all texts together")
         elif source:
             source = source[0]
-    if isinstance(source, (str, os.PathLike)) and EncodedCorpus.is_one(source):
+    if isinstance(source, (str, Path)) and EncodedCorpus.is_one(source):
         source = EncodedCorpus.open(source)
     if not isinstance(source, EncodedCorpus):
         return encode_cached(source, threads=config.threads, progress=progress, **encoding)
     for name, value in encoding.items():
-        if source.info.get(name) != value:
+        if name not in source.info:
+            raise OptionError(f"{name} says how text is read, but {source.path} is encoded already; leave {name} out")
+        if source.info[name] != value:
             raise OptionError(
-                f"{name} is {value!r}, but the corpus in {source.path} was encoded with {source.info.get(name)!r}; "
+                f"{name} is {value!r}, but {source.path} was encoded with {name} {source.info[name]!r}; "
                 f"leave {name} out or encode the text again"
             )
     return source
