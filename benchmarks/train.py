@@ -92,8 +92,8 @@ def main() -> None:
         typical = {name: statistics.median(found) for name, found in rates.items()}
         rows = [(name, round(rate), typical["wordgeo"] / rate) for name, rate in typical.items()]
         title = (
-            f"{words} words × {config.epochs} epochs, {config.algorithm} {config.dim} d, window {config.window}, negative "
-            f"{config.negative}, sample {config.sample:g}, {config.threads} threads, median of {rounds}"
+            f"{words} words × {config.epochs} epochs, {config.algorithm} {config.dim} d, window {config.window}, "
+            f"negative {config.negative}, sample {config.sample:g}, {config.threads} threads, median of {rounds}"
         )
         notes = [f"encoding the text once took {encoding:.1f} s ({words / encoding:.0f} words/s)"]
         print(Table(("training", "words/s", "wordgeo / this"), rows, title, notes).to_text())

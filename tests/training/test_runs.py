@@ -104,6 +104,8 @@ def tree(folder):
         ({"runs": 2, "config": TrainingConfig(seed=2**32 - 1)}, OptionError, 2, "from 0 to 4294967294"),
         ({"case": "upper"}, OptionError, 2, "case is 'upper'"),
         ({"colour": "red"}, OptionError, 2, "there is no option 'colour'"),
+        ({"widow": 5}, OptionError, 2, "there is no option 'widow'; did you mean window?"),
+        ({"window": 5}, OptionError, 2, "put it into the TrainingConfig"),
         ({"source": "corpus", "case": "lower"}, OptionError, 2, "case is 'lower', but .* was encoded with case 'keep'"),
         ({"source": "corpus", "tokens": "unicode"}, OptionError, 2, "encoded with tokens 'whitespace'"),
         ({"source": "corpus", "documents": "line"}, OptionError, 2, "encoded with documents 'blank'"),
