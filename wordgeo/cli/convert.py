@@ -1,0 +1,62 @@
+"""Files of vectors: conversion between formats, and what is known about a model or this system."""
+
+from __future__ import annotations
+
+import click
+
+from wordgeo.cli.output import format_option, show
+
+__all__ = ["convert", "info"]
+
+
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.option(
+    "--to",
+    "target",
+    metavar="NAME",
+    help="Format of DST: model, word2vec, word2vec-binary or glove.  [told by its name]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace DST where it exists.")
+@format_option
+def convert(source: str, destination: str, target: str | None, overwrite: bool, style: str) -> None:
+    """Convert vectors between file formats and model folders.
+
+    SRC is told by its content. DST is told by its name: .txt and .vec are word2vec text, .bin is word2vec binary,
+    each with or without .gz, and a name without a suffix is a model folder.
+
+    \b
+        wordgeo convert GoogleNews-vectors-negative300.bin.gz google
+        wordgeo convert google google.txt
+    """
+    import wordgeo as wg
+    from wordgeo import formats
+    from wordgeo.cli.reports import ModelInfo
+
+    formats.convert(source, destination, format=target, overwrite=overwrite)
+    show(ModelInfo.of(wg.load(destination), destination), style)
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--system", is_flag=True, help="Versions, instruction set and threads of this installation.")
+@format_option
+def info(model: str | None, system: bool, style: str) -> None:
+    """Describe a model, or this system (--system).
+
+    \b
+        wordgeo info wiki
+        wordgeo info --system
+    """
+    if system == (model is not None):
+        raise click.UsageError("Give either MODEL or --system", click.get_current_context())
+    if model is None:
+        from wordgeo.system import system_info
+
+        show(system_info(), style)
+        return
+    import wordgeo as wg
+    from wordgeo.cli.reports import ModelInfo
+
+    show(ModelInfo.of(wg.load(model), model), style)

@@ -1,0 +1,59 @@
+"""How results are printed: `--format table|json|csv` means the same in every command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from wordgeo.results import Result
+
+__all__ = ["format_option", "show", "show_all"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def format_option(function: Function) -> Function:
+    """Adds `--format`, passed on as `style`."""
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(["table", "json", "csv"]),
+        default="table",
+        show_default=True,
+        help="How the result is printed.",
+    )(function)
+
+
+def show(result: Result, style: str) -> None:
+    """Prints one result: JSON is its `to_dict()`, CSV its first table."""
+    if style == "json":
+        _print_json(result.to_dict())
+    elif style == "csv":
+        click.echo(result.tables()[0].to_csv(), nl=False)
+    else:
+        click.echo("\n\n".join(table.to_text() for table in result.tables()))
+
+
+def show_all(results: Sequence[Result], names: Sequence[str], style: str, *, column: str) -> None:
+    """Prints one result for each operand: JSON is `{"results": [...]}`.
+
+    CSV is one table, whose first column, called `column`, says which of `names` the row belongs to.
+    """
+    if style == "json":
+        _print_json({"results": [result.to_dict() for result in results]})
+    elif style == "csv":
+        from wordgeo.results import Table
+
+        firsts = [result.tables()[0] for result in results]
+        rows = [(name, *row) for name, table in zip(names, firsts, strict=True) for row in table.rows]
+        click.echo(Table((column, *firsts[0].columns), rows).to_csv(), nl=False)
+    else:
+        click.echo("\n\n".join(table.to_text() for result in results for table in result.tables()))
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))
