@@ -91,11 +91,19 @@ def _run(args: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", INTERRUPTED)
     except OSError as problem:
-        with contextlib.suppress(OSError):
-            sys.stdout.close()  # what cannot be written now would fail once more when Python exits
+        _give_up_unwritable_output()
         place = f"{problem.filename}: " if problem.filename else ""
         return _fail(f"{place}{os.strerror(problem.errno).lower() if problem.errno else problem}", 1)
     return code if isinstance(code, int) else 0
+
+
+def _give_up_unwritable_output() -> None:
+    """What cannot be written now would fail once more, with a traceback, when Python exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
 
 
 def _fail(message: str, code: int) -> int:
