@@ -1,0 +1,55 @@
+"""wordgeo: train word embeddings, ask them questions, and know which answers to trust.
+
+Names are loaded when they are first used, so that `import wordgeo` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from wordgeo._version import __version__
+
+if TYPE_CHECKING:
+    from wordgeo._lobby import from_arrays, from_gensim, load, save
+    from wordgeo.embeddings import Embeddings
+    from wordgeo.errors import UnknownWordError, WordgeoError
+    from wordgeo.query import WordVectors
+    from wordgeo.stability import Ensemble
+
+_HOMES = {
+    "Embeddings": "wordgeo.embeddings",
+    "Ensemble": "wordgeo.stability",
+    "UnknownWordError": "wordgeo.errors",
+    "WordVectors": "wordgeo.query",
+    "WordgeoError": "wordgeo.errors",
+    "from_arrays": "wordgeo._lobby",
+    "from_gensim": "wordgeo._lobby",
+    "load": "wordgeo._lobby",
+    "save": "wordgeo._lobby",
+}
+
+__all__ = [
+    "Embeddings",
+    "Ensemble",
+    "UnknownWordError",
+    "WordVectors",
+    "WordgeoError",
+    "__version__",
+    "from_arrays",
+    "from_gensim",
+    "load",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wordgeo' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

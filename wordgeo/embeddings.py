@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from wordgeo import _fast
 from wordgeo.errors import FormatError
+from wordgeo.instructions import choose_instruction_set
 from wordgeo.threads import run_blocks
 from wordgeo.validate import float_rows
 from wordgeo.vocabulary import Vocabulary
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 __all__ = ["Embeddings"]
+
+choose_instruction_set()
 
 ROWS_A_BLOCK = 1 << 14
 

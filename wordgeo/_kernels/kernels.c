@@ -1,0 +1,58 @@
+/* One build for every processor: each instruction set's functions carry their own target attribute. */
+#include "kernels.h"
+
+#include <string.h>
+
+#define PLAIN 0
+#define AVX2 1
+#define AVX512 2
+
+#if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__)
+#define WORDGEO_X86
+#include <immintrin.h>
+#endif
+
+#define SET baseline
+#define SET_NAME "baseline"
+#define TARGET
+#define LANES PLAIN
+#include "kernels_body.h"
+
+#ifdef WORDGEO_X86
+
+#define SET avx2
+#define SET_NAME "avx2"
+#define TARGET __attribute__((target("avx2,fma")))
+#define LANES AVX2
+#include "kernels_body.h"
+
+#define SET avx512
+#define SET_NAME "avx512"
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")))
+#define LANES AVX512
+#include "kernels_body.h"
+
+#endif
+
+const wordgeo_kernels *const wordgeo_kernel_sets[] = {
+    &kernels_baseline,
+#ifdef WORDGEO_X86
+    &kernels_avx2,
+    &kernels_avx512,
+#endif
+    NULL,
+};
+
+int wordgeo_processor_has(const char *name) {
+    if (strcmp(name, "baseline") == 0)
+        return 1;
+#ifdef WORDGEO_X86
+    __builtin_cpu_init();
+    if (strcmp(name, "avx2") == 0)
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (strcmp(name, "avx512") == 0)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+#endif
+    return 0;
+}

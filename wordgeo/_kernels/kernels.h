@@ -1,0 +1,36 @@
+/* The inner loops that have one version for each instruction set, behind a table of function pointers.
+ *
+ * All versions give the same bytes. The product of two floats is exact in double, so a fused multiply-add rounds
+ * exactly like a multiplication followed by an addition; and the order of the additions is fixed:
+ *
+ *     lane[j] = x[j] y[j] + x[j + 16] y[j + 16] + ...        j = 0..15, from the left
+ *     r8[j] = lane[j] + lane[j + 8]   r4[j] = r8[j] + r8[j + 4]   r2[j] = r4[j] + r4[j + 2]   sum = r2[0] + r2[1]
+ */
+#ifndef WORDGEO_KERNELS_H
+#define WORDGEO_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    const char *name;
+    /* sum of x[i] y[i], in double */
+    double (*dot)(const float *x, const float *y, size_t size);
+    /* out[r] = sum of rows[r][i] query[i], for `count` rows that lie end to end; query holds widened floats */
+    void (*dots)(const float *rows, size_t count, size_t size, const double *query, double *out);
+    /* positions i of [begin, end) where scores[i] * scale[i] is not below threshold (so NaN is taken), ascending */
+    size_t (*select)(const float *scores, const float *scale, size_t begin, size_t end, float threshold,
+                     uint32_t *chosen);
+    /* upper[i] = (b + slack)(c + slack) / (max(a - slack, 0) + epsilon) with a, b, c = (dot * scale + 1) / 2;
+     * written over dots_b */
+    void (*cosmul_bound)(const float *dots_a, float *dots_b, const float *dots_c, const float *scale, size_t count,
+                         float slack, float epsilon);
+} wordgeo_kernels;
+
+/* The instruction sets of this build, the best last; NULL ends the list. */
+extern const wordgeo_kernels *const wordgeo_kernel_sets[];
+
+/* Whether this processor (and its system) can run the set of that name. */
+int wordgeo_processor_has(const char *name);
+
+#endif

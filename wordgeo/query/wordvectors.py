@@ -1,0 +1,226 @@
+"""WordVectors: embeddings that answer questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError, UnknownWordError
+from wordgeo.query import search
+from wordgeo.query.expression import Operand, parse_expression
+from wordgeo.query.filters import Filter
+from wordgeo.results import Result, Table
+
+__all__ = ["Neighbors", "OddOneOut", "WordVectors"]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Neighbors(Result):
+    """Words by falling score: `words`, `scores` (float32) and `indices` (rows, int64), all of the same length.
+
+    The score is the cosine with the query, or the value of the objective for 3CosMul.
+    """
+
+    query: str
+    words: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+    indices: npt.NDArray[np.int64]
+
+    def tables(self) -> list[Table]:
+        """One row a word."""
+        rows = list(zip(self.words, self.scores.tolist(), strict=True))
+        return [Table(("word", "score"), rows, title=self.query)]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class OddOneOut(Result):
+    """`word` fits least among `words`: its cosine with the mean of their unit vectors (`scores`) is the lowest."""
+
+    word: str
+    words: tuple[str, ...]
+    scores: npt.NDArray[np.float32]
+
+    def tables(self) -> list[Table]:
+        """One row a word, the odd one first."""
+        order = np.argsort(self.scores, kind="stable")
+        rows = [(self.words[i], float(self.scores[i])) for i in order.tolist()]
+        return [Table(("word", "cosine with the mean"), rows, title=f"odd one out: {self.word}")]
+
+
+class WordVectors(Embeddings):
+    """A model to ask: neighbours, analogies, arithmetic. Every method is exact and safe to call from several threads.
+
+    Scores are cosines in float64 rounded once to float32; rows with equal scores come in row order. A query gives the
+    same bytes alone or in a batch, on any number of threads and any instruction set.
+
+    All searches take the filters of `wordgeo.query.filters.Filter` as keywords (`min_count`, `top`, `match`, `words`),
+    which restrict the answers. Words that are part of the question are never answers.
+    """
+
+    @classmethod
+    def of(cls, embeddings: Embeddings) -> WordVectors:
+        """The same words and vectors (not copied), with questions."""
+        return cls(embeddings.vocabulary, embeddings.vectors, provenance=embeddings.provenance, path=embeddings.path)
+
+    def similar(
+        self, word: str | npt.ArrayLike, k: int = 10, *, threads: int | None = None, **filters: Any
+    ) -> Neighbors:
+        """The k words with the highest cosine to a word, or to a free vector (float [dimensions]).
+
+        Raises `UnknownWordError`.
+
+        >>> import wordgeo as wg
+        >>> model = wg.from_arrays(["up", "over", "cat"], [[1, 0], [4, 3], [0, 1]])
+        >>> model.similar("up", k=1).words
+        ('over',)
+        """
+        if isinstance(word, str):
+            return self.similar_batch([word], k, threads=threads, **filters)[0]
+        vector = np.asarray(word)
+        if vector.ndim != 1:
+            raise OptionError(f"similar takes a word or one vector; got shape {vector.shape} (use similar_batch)")
+        return self.similar_batch(vector[None, :], k, threads=threads, **filters)[0]
+
+    def similar_batch(
+        self, words: Sequence[str] | npt.ArrayLike, k: int = 10, *, threads: int | None = None, **filters: Any
+    ) -> list[Neighbors]:
+        """`similar` for many words, or for the rows of a float matrix [n, dimensions]; much faster than one by one."""
+        candidates = self._candidates(filters)
+        if isinstance(words, np.ndarray) and words.dtype.kind != "U":
+            names = [f"vector {i}" for i in range(len(words))]
+            found = search.top_k(self, words, k=k, candidates=candidates, threads=threads)
+        else:
+            names = _words(words)
+            rows = self.vocabulary.rows(names)
+            found = search.top_k(
+                self, self.vectors[rows], k=k, exclude=rows[:, None], candidates=candidates, threads=threads
+            )
+        return self._neighbors(names, *found)
+
+    def similarity(self, a: str, b: str) -> float:
+        """Cosine similarity of two words, in [-1, 1]."""
+        return float(search.cosine_pairs(self, *(self.vocabulary.rows([word]) for word in (a, b)))[0])
+
+    def analogy(
+        self,
+        a: str,
+        b: str,
+        c: str,
+        k: int = 10,
+        *,
+        method: str = "3cosadd",
+        threads: int | None = None,
+        **filters: Any,
+    ) -> Neighbors:
+        """ "a is to b as c is to ?": the k best words d, over unit vectors, a, b and c excluded.
+
+        3cosadd: cos(d, b - a + c) (Mikolov, Yih & Zweig 2013); 3cosmul: s(d, b) s(d, c) / (s(d, a) + 1e-6) with
+        s = (cos + 1) / 2 (Levy & Goldberg 2014).
+        """
+        return self.analogy_batch([(a, b, c)], k, method=method, threads=threads, **filters)[0]
+
+    def analogy_batch(
+        self,
+        questions: Iterable[Sequence[str]],
+        k: int = 10,
+        *,
+        method: str = "3cosadd",
+        threads: int | None = None,
+        **filters: Any,
+    ) -> list[Neighbors]:
+        """`analogy` for many (a, b, c); much faster than one by one."""
+        questions = [tuple(question) for question in questions]
+        wrong = [
+            question for question in questions if len(question) != 3 or not all(isinstance(w, str) for w in question)
+        ]
+        if wrong:
+            raise OptionError(f"an analogy has three words a, b, c; got {wrong[0]!r}")
+        rows = self.vocabulary.rows(word for question in questions for word in question).reshape(-1, 3)
+        found = search.analogy_top_k(
+            self, *rows.T, k=k, method=method, candidates=self._candidates(filters), threads=threads
+        )
+        return self._neighbors([f"{a} is to {b} as {c} is to ?" for a, b, c in questions], *found)
+
+    def query(self, expression: str, k: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
+        """The k words nearest to a sum of unit vectors, such as `king - man + woman` or `0.5*paris + "new york"`.
+
+        `+` and `-` stand between spaces; a word in quotes is also tried with `_` for its spaces.
+        """
+        operands = parse_expression(expression)
+        rows = np.array([[self._row(operand) for operand in operands]])
+        vector = search.combine(self, rows, np.array([[operand.weight for operand in operands]]))
+        found = search.top_k(self, vector, k=k, exclude=rows, candidates=self._candidates(filters), threads=threads)
+        return self._neighbors([expression], *found)[0]
+
+    def odd(self, words: Sequence[str]) -> OddOneOut:
+        """The word that fits least: the lowest cosine with the mean of the unit vectors of all (at least three)."""
+        words = _words(words)
+        if len(words) < 3:
+            raise OptionError(f"odd takes three words or more; got {len(words)}")
+        rows = self.vocabulary.rows(words)
+        mean = search.combine(self, rows[None, :], np.ones((1, len(words))))
+        found, scores = search.top_k(self, mean, k=len(words), candidates=rows)
+        by_row = dict(zip(found[0].tolist(), scores[0].tolist(), strict=True))
+        values = np.array([by_row[row] for row in rows.tolist()], dtype=np.float32)
+        return OddOneOut(words[int(np.argmin(values))], tuple(words), values)
+
+    def _candidates(self, filters: dict[str, Any]) -> npt.NDArray[np.int64] | None:
+        unknown = sorted(set(filters) - set(Filter.__dataclass_fields__))
+        if unknown:
+            raise TypeError(f"unknown filter {unknown[0]}; there are {', '.join(Filter.__dataclass_fields__)}")
+        return Filter(**filters).candidates(self)
+
+    def _row(self, operand: Operand) -> int:
+        for form in operand.forms:
+            row = int(self.vocabulary.find([form])[0])
+            if row >= 0:
+                return row
+        raise UnknownWordError(operand.forms[0], len(self), self.vocabulary.suggest(operand.forms[0]))
+
+    def _neighbors(
+        self, names: Sequence[str], rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]
+    ) -> list[Neighbors]:
+        results = []
+        for name, found, values in zip(names, rows, scores, strict=True):
+            n = int((found >= 0).sum())
+            words = tuple(self.vocabulary[row] for row in found[:n].tolist())
+            results.append(Neighbors(name, words, values[:n], found[:n]))
+        return results
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process by path where it is mapped from a folder, else with its arrays."""
+        if self.path is not None:
+            return _reopen, (str(self.path),)
+        blob, offsets = self.vocabulary.packed
+        counts = None if self.counts is None else np.array(self.counts)
+        return _rebuild, (np.array(blob), np.array(offsets), counts, np.array(self.vectors), self.provenance)
+
+
+def _words(words: Any) -> list[str]:
+    if isinstance(words, str):
+        raise OptionError(f"got the one string {words!r}; give a list of words")
+    words = [str(word) if isinstance(word, np.str_) else word for word in words]
+    wrong = [word for word in words if not isinstance(word, str)]
+    if wrong:
+        raise OptionError(f"{wrong[0]!r} is not a word; give a list of strings")
+    return words
+
+
+def _reopen(path: str) -> WordVectors:
+    from wordgeo.formats import load
+
+    return WordVectors.of(load(path))
+
+
+def _rebuild(blob: Any, offsets: Any, counts: Any, matrix: Any, provenance: dict[str, Any]) -> WordVectors:
+    from wordgeo.vocabulary import Vocabulary
+
+    return WordVectors(Vocabulary.from_packed(blob, offsets, counts), matrix, provenance=provenance)
