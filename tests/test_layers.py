@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "wordgeo"
 STEPS = [
     {"_version", "_fast", "_words", "reference"},  # the engine
     {"errors"},  # ground
-    {"results", "validate", "threads", "files", "progress"},
+    {"results", "validate", "threads", "files", "progress", "instructions"},
     {"vocabulary"},  # materials
     {"embeddings"},
     {"corpus", "formats"},
@@ -23,7 +23,8 @@ STEPS = [
     {"evaluation"},
     {"stability"},
     {"geometry"},
-    {"wordgeo", "system"},  # the lobby: `import wordgeo` itself
+    {"_lobby", "system"},  # the lobby
+    {"wordgeo"},  # `import wordgeo` itself
     {"demo"},
     {"client", "service"},  # doors
     {"cli"},

@@ -57,14 +57,21 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
 
+class _OneLine(logging.Formatter):
+    """`warning: 12 bytes were replaced`: the library's messages look like the command line's own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname.lower()}: {' '.join(record.getMessage().split())}"
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="wordgeo", message="%(prog)s %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done, to standard error.")
 def commands(verbose: bool) -> None:
     """Train word embeddings, ask them questions, and know which answers to trust."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s: %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
     warnings.showwarning = _one_line_warning
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from wordgeo.cli.options import given
 from wordgeo.cli.output import format_option, show
 
 __all__ = ["convert", "info"]
@@ -20,22 +23,21 @@ __all__ = ["convert", "info"]
 )
 @click.option("--overwrite", is_flag=True, help="Replace DST where it exists.")
 @format_option
-def convert(source: str, destination: str, target: str | None, overwrite: bool, style: str) -> None:
+def convert(source: str, destination: str, target: str | None, overwrite: bool, style: str, **options: Any) -> None:
     """Convert vectors between file formats and model folders.
 
     SRC is told by its content. DST is told by its name: .txt and .vec are word2vec text, .bin is word2vec binary,
-    each with or without .gz, and a name without a suffix is a model folder.
+    .glove is GloVe text, each with or without .gz; any other name is a model folder.
 
     \b
         wordgeo convert GoogleNews-vectors-negative300.bin.gz google
         wordgeo convert google google.txt
     """
-    import wordgeo as wg
     from wordgeo import formats
     from wordgeo.cli.reports import ModelInfo
 
-    formats.convert(source, destination, format=target, overwrite=overwrite)
-    show(ModelInfo.of(wg.load(destination), destination), style)
+    embeddings = formats.convert(source, destination, format=target, overwrite=overwrite, **given(options))
+    show(ModelInfo.of(embeddings, destination), style)
 
 
 @click.command()

@@ -59,9 +59,9 @@ def train(
         wordgeo train novels/ -o novels.model --dim 200 --seed 1
         wordgeo train novels.corpus -o novels.models --runs 5
     """
-    from wordgeo.training.config import defaults_table, load_toml
-
     if defaults:
+        from wordgeo.training.config import defaults_table
+
         show(defaults_table(), style)
         return
     context = click.get_current_context()
@@ -71,6 +71,7 @@ def train(
         raise click.UsageError("Missing option '-o' / '--output'", context)
     import wordgeo as wg
     from wordgeo.cli.reports import ModelInfo
+    from wordgeo.training.config import load_toml
 
     chosen = {**(load_toml(settings) if settings else {}), **given(options)}
     model = wg.train(list(sources), output=output, overwrite=overwrite, progress=True, **chosen)
