@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from wordgeo.cli.options import given
 from wordgeo.cli.output import format_option, show_all
+
+if TYPE_CHECKING:
+    from wordgeo.evaluation import AnalogyReport, SimilarityReport
 
 __all__ = ["evaluate"]
 
@@ -32,22 +39,26 @@ __all__ = ["evaluate"]
     metavar="NAME",
     help="Whose rules count: folding, vocabulary, what is skipped.",
 )
+@click.option("--limit", type=int, metavar="N", help="Only the N most frequent words are known.  [the protocol's own]")
+@click.option("--case-sensitive", is_flag=True, help="Do not fold case when words are looked up.")
+@click.option(
+    "--unknown", type=click.Choice(["skip", "wrong"]), help="Questions with unknown words.  [the protocol's own]"
+)
+@click.option("--records", is_flag=True, help="Put every question or pair with its answer into the JSON.")
 @click.option("--fail-under", type=float, metavar="X", help="Leave with exit code 3 if a score is below X.")
 @format_option
-def evaluate(
-    models: tuple[str, ...], suite: str, method: str, protocol: str, fail_under: float | None, style: str
-) -> None:
+def evaluate(models: tuple[str, ...], suite: str, fail_under: float | None, style: str, **options: Any) -> None:
     """Score models on analogy and similarity benchmarks, with intervals.
 
-    Accuracy of analogies comes with a 95 % interval over word pairs, correlation with people with one over the pairs
-    scored. JSON is {"results": [...]}, one result for each model and suite.
+    Accuracy of analogies comes with its 95 % interval, correlation with people's scores too. JSON is
+    {"results": [...]}, one result for each model and suite; a score without a question in the vocabulary is null, and
+    below any --fail-under.
 
     \b
         wordgeo eval wiki --suite google
         wordgeo eval wiki --suite my-questions.txt --fail-under 0.3
     """
     import wordgeo as wg
-    from wordgeo.errors import ThresholdError
     from wordgeo.evaluation import SUITES
 
     suites = list(SUITES) if suite == "all" else [suite]
@@ -56,10 +67,16 @@ def evaluate(
         model = wg.load(name)
         for one in suites:
             names.append(name)
-            reports.append(wg.evaluate(model, one, method=method, protocol=protocol))
+            reports.append(wg.evaluate(model, one, progress=True, **given(options)))
     show_all(reports, names, style, column="model")
     if fail_under is not None:
-        missed = [(name, r) for name, r in zip(names, reports, strict=True) if not r.score >= fail_under]
-        if missed:
-            name, report = missed[0]
-            raise ThresholdError(f"{name}: {report.suite} scored {report.score:.4f}, below {fail_under:g}")
+        _demand(fail_under, names, reports)
+
+
+def _demand(least: float, names: Sequence[str], reports: Sequence[AnalogyReport | SimilarityReport]) -> None:
+    from wordgeo.errors import ThresholdError
+
+    for name, report in zip(names, reports, strict=True):
+        if report.score is None or report.score < least:
+            score = "has no score" if report.score is None else f"scored {report.score:.4f}"
+            raise ThresholdError(f"{name}: {report.suite} {score}, and --fail-under is {least:g}")

@@ -41,7 +41,8 @@ def show(result: Result, style: str) -> None:
 def show_all(results: Sequence[Result], names: Sequence[str], style: str, *, column: str) -> None:
     """Prints one result for each operand: JSON is `{"results": [...]}`.
 
-    CSV is one table, whose first column, called `column`, says which of `names` the row belongs to.
+    CSV is one table, whose first column, called `column`, says which of `names` the row belongs to; where results
+    have different columns, those that a row lacks are empty.
     """
     if style == "json":
         _print_json({"results": [result.to_dict() for result in results]})
@@ -49,8 +50,13 @@ def show_all(results: Sequence[Result], names: Sequence[str], style: str, *, col
         from wordgeo.results import Table
 
         firsts = [result.tables()[0] for result in results]
-        rows = [(name, *row) for name, table in zip(names, firsts, strict=True) for row in table.rows]
-        click.echo(Table((column, *firsts[0].columns), rows).to_csv(), nl=False)
+        columns = list(dict.fromkeys(name for table in firsts for name in table.columns))
+        rows: list[list[Any]] = []
+        for name, table in zip(names, firsts, strict=True):
+            for values in table.rows:
+                row = dict(zip(table.columns, values, strict=True))
+                rows.append([name, *(row.get(known) for known in columns)])
+        click.echo(Table((column, *columns), rows).to_csv(), nl=False)
     else:
         click.echo("\n\n".join(table.to_text() for result in results for table in result.tables()))
 
