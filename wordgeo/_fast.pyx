@@ -206,8 +206,9 @@ def scan(
                 kernels.dots(&matrix[begin, 0], <size_t> count, d, &queries[q, 0], &scratch[0])
                 for i in range(count):
                     score = <float> cosine(scratch[i], norms[begin + i], query_norms[q])
-                    if (best.held < best.room or score > best.scores[0]) and not is_excluded(first + begin + i,
-                                                                                            exclude, q):
+                    if best.held == best.room and not score > best.scores[0]:
+                        continue
+                    if not is_excluded(first + begin + i, exclude, q):
                         best_offer(&best, score, first + begin + i)
                 held[q] = <int64_t> best.held
             begin += count

@@ -47,17 +47,26 @@ def run_blocks(work: Callable[..., None], blocks: Iterable[tuple], threads: int 
         for block in blocks:
             work(*block)
         return
+    stop = threading.Event()
+
+    def guarded(*block: object) -> None:
+        if stop.is_set():
+            return
+        try:
+            work(*block)
+        except BaseException:
+            stop.set()
+            raise
+
     pool = _pool(count)
-    futures: list[Future] = [pool.submit(work, *block) for block in blocks]
+    futures: list[Future] = [pool.submit(guarded, *block) for block in blocks]
     try:
         wait(futures, return_when=FIRST_EXCEPTION)
     finally:
-        for future in futures:
-            future.cancel()
+        stop.set()
         wait(futures)
     for future in futures:
-        if not future.cancelled():
-            future.result()
+        future.result()
 
 
 def limit_blas() -> None:

@@ -6,6 +6,7 @@ import struct
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -131,7 +132,7 @@ class Vocabulary(Sequence[str]):
         """All words as a list, decoded at the first use and kept."""
         if self._words is None:
             blob, ends = self._blob.tobytes(), self._offsets.tolist()
-            self._words = [blob[a:b].decode("utf-8", "replace") for a, b in zip(ends, ends[1:], strict=False)]
+            self._words = [blob[a:b].decode("utf-8", "replace") for a, b in pairwise(ends)]
         return self._words
 
     @property

@@ -71,7 +71,7 @@ class WordVectors(Embeddings):
         return cls(embeddings.vocabulary, embeddings.vectors, provenance=embeddings.provenance, path=embeddings.path)
 
     def similar(
-        self, word: str | npt.ArrayLike, k: int = 10, *, threads: int | None = None, **filters: Any
+        self, word: str | npt.ArrayLike, /, k: int = 10, *, threads: int | None = None, **filters: Any
     ) -> Neighbors:
         """The k words with the highest cosine to a word, or to a free vector (float [dimensions]).
 
@@ -90,7 +90,7 @@ class WordVectors(Embeddings):
         return self.similar_batch(vector[None, :], k, threads=threads, **filters)[0]
 
     def similar_batch(
-        self, words: Sequence[str] | npt.ArrayLike, k: int = 10, *, threads: int | None = None, **filters: Any
+        self, words: Sequence[str] | npt.ArrayLike, /, k: int = 10, *, threads: int | None = None, **filters: Any
     ) -> list[Neighbors]:
         """`similar` for many words, or for the rows of a float matrix [n, dimensions]; much faster than one by one."""
         candidates = self._candidates(filters)
@@ -149,7 +149,7 @@ class WordVectors(Embeddings):
         )
         return self._neighbors([f"{a} is to {b} as {c} is to ?" for a, b, c in questions], *found)
 
-    def query(self, expression: str, k: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
+    def query(self, expression: str, /, k: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
         """The k words nearest to a sum of unit vectors, such as `king - man + woman` or `0.5*paris + "new york"`.
 
         `+` and `-` stand between spaces; a word in quotes is also tried with `_` for its spaces.

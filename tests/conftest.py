@@ -1,0 +1,16 @@
+"""Fixtures that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real corpora, benchmarks and vectors, which are no part of the project."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("WORDGEO_TEST_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip("the folder of real data is not here (set WORDGEO_TEST_DATA)")
+    return folder

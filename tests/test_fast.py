@@ -1,0 +1,279 @@
+"""The compiled engine against its NumPy twin and against an oracle that knows neither."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wordgeo import _fast, reference
+from wordgeo.errors import OptionError
+from wordgeo.query import WordVectors, search
+from wordgeo.vocabulary import Vocabulary
+
+
+@pytest.fixture(params=_fast.instruction_sets())
+def instruction_set(request):
+    """Runs a test on every instruction set that the machine has."""
+    before = _fast.instruction_set()
+    assert _fast.use_instruction_set(request.param)
+    yield request.param
+    assert _fast.use_instruction_set(before)
+
+
+def model_of(matrix):
+    return WordVectors(Vocabulary.from_words([f"w{i}" for i in range(len(matrix))]), matrix)
+
+
+KINDS = ("normal", "clustered", "near-duplicate", "tied", "zeros", "tiny", "huge", "mixed", "cancelling", "subnormal")
+
+
+def matrix_of(kind, n, d, seed):
+    """Float32 rows that are hard in one way each."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, d))
+    if kind == "clustered":
+        x = rng.standard_normal((3, d))[rng.integers(0, 3, n)] + 0.01 * x
+    elif kind == "near-duplicate":
+        x = x[:1] * (1 + 1e-7 * rng.standard_normal((n, d)))
+    elif kind == "tied":
+        x = x[rng.integers(0, max(1, n // 4), n)]
+    elif kind == "zeros":
+        x[rng.random(n) < 0.5] = 0
+    elif kind == "tiny":
+        x *= 1e-30
+    elif kind == "huge":
+        x *= 1e37
+    elif kind == "mixed":
+        x *= 10.0 ** rng.integers(-37, 37, (n, 1))
+    elif kind == "cancelling":
+        x[:, : d // 2] += 1e4
+        x[:, d // 2 : 2 * (d // 2)] -= 1e4
+    elif kind == "subnormal":
+        x *= 1e-42
+    return x.astype(np.float32)
+
+
+cases = st.builds(
+    matrix_of,
+    st.sampled_from(KINDS),
+    st.integers(1, 90),
+    st.sampled_from([1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 50, 100, 257, 1025]),
+    st.integers(0, 2**32 - 1),
+)
+
+
+def twin_top_k(model, queries, k, exclude):
+    """The rule of scores, through the slow twin, without blocks."""
+    norms = np.empty(len(queries))
+    reference.norms(queries, norms)
+    k = min(k, len(model))
+    best = np.full((len(queries), k), np.nan, np.float32), np.full((len(queries), k), -1), np.zeros(len(queries), int)
+    reference.scan(model.vectors, model.norms, 0, queries.astype(float), norms, exclude, *best, None)
+    return best[1], best[0]
+
+
+def same(found, wanted):
+    np.testing.assert_array_equal(found[0], wanted[0])
+    assert found[1].tobytes() == wanted[1].tobytes()
+
+
+@given(matrix=cases, k=st.integers(1, 100), batch=st.integers(1, 12), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=150, deadline=None)
+def test_top_k_is_the_twin_to_the_byte_on_every_instruction_set(matrix, k, batch, seed):
+    model = model_of(matrix)
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, len(matrix), batch)
+    exclude = np.stack([rows, rng.integers(-1, len(matrix), batch)], axis=1)
+    queries = matrix[rows]
+    wanted = twin_top_k(model, queries, k, exclude)
+    before = _fast.instruction_set()
+    try:
+        for name in _fast.instruction_sets():
+            _fast.use_instruction_set(name)
+            threads = int(rng.integers(1, 5))
+            same(search.top_k(model, queries, k=k, exclude=exclude, threads=threads), wanted)
+            alone = [search.top_k(model, queries[i : i + 1], k=k, exclude=exclude[i : i + 1]) for i in range(batch)]
+            same([np.concatenate(part) for part in zip(*alone, strict=True)], wanted)
+    finally:
+        _fast.use_instruction_set(before)
+
+
+@given(matrix=cases, seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_top_k_agrees_with_plain_numpy_where_scores_differ(matrix, seed):
+    """An oracle of another kind: NumPy's own product, without lanes, on float64."""
+    model = model_of(matrix)
+    query = matrix[seed % len(matrix)]
+    wide = matrix.astype(np.longdouble)
+    lengths = np.sqrt((wide * wide).sum(axis=1))
+    product = lengths * np.sqrt((wide[seed % len(matrix)] ** 2).sum())
+    cosines = np.where(
+        product > 0, (wide * wide[seed % len(matrix)]).sum(axis=1) / np.where(product > 0, product, 1), 0
+    )
+    rows, scores = search.top_k(model, query[None, :], k=len(matrix))
+    assert sorted(rows[0]) == list(range(len(matrix)))
+    np.testing.assert_allclose(scores[0].astype(float), cosines[rows[0]].astype(float), rtol=1e-6, atol=1e-7)
+    falls = np.diff(cosines[rows[0]].astype(float))
+    assert (falls < 2e-7).all()
+
+
+@given(matrix=cases, k=st.integers(1, 12), n=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=80, deadline=None)
+def test_analogies_are_the_twin_to_the_byte(matrix, k, n, seed):
+    model = model_of(matrix)
+    a, b, c = np.random.default_rng(seed).integers(0, len(matrix), (3, n))
+    operands = np.concatenate([a, b, c])
+    exclude = np.stack([a, b, c], axis=1)
+
+    queries = np.empty((n, matrix.shape[1]), np.float32)
+    weights = np.tile([1.0, -1.0, 1.0], (n, 1))
+    reference.combine(model.vectors, model.norms, np.stack([b, a, c], axis=1), weights, queries, None)
+    same(search.analogy_top_k(model, a, b, c, k=k), twin_top_k(model, queries, k, exclude))
+
+    k = min(k, len(matrix))
+    best = np.full((n, k), np.nan, np.float32), np.full((n, k), -1), np.zeros(n, int)
+    reference.screen_cosmul(
+        model.vectors, model.norms, None, None, 0, None, matrix[operands].astype(float), model.norms[operands],
+        exclude, search.COSMUL_EPSILON, 0.0, *best, None, None,
+    )  # fmt: skip
+    same(search.analogy_top_k(model, a, b, c, k=k, method="3cosmul", threads=2), (best[1], best[0]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_norms_and_combinations_are_the_twins(kind, instruction_set):
+    for d in (1, 5, 16, 300, 1025):
+        matrix = matrix_of(kind, 40, d, d)
+        rng = np.random.default_rng(d)
+        found, wanted = np.empty(40), np.empty(40)
+        _fast.norms(matrix, found)
+        reference.norms(matrix, wanted)
+        assert found.tobytes() == wanted.tobytes()
+
+        a, b = rng.integers(0, 40, (2, 60))
+        scores, twins = np.empty(60, np.float32), np.empty(60, np.float32)
+        _fast.pair_scores(matrix, wanted, a, b, scores)
+        reference.pair_scores(matrix, wanted, a, b, twins)
+        assert scores.tobytes() == twins.tobytes()
+
+        rows, weights = rng.integers(-1, 40, (20, 4)), rng.standard_normal((20, 4))
+        out, other = np.empty((20, d), np.float32), np.empty((20, d), np.float32)
+        _fast.combine(matrix, wanted, rows, weights, out, np.empty(d))
+        reference.combine(matrix, wanted, rows, weights, other, None)
+        assert out.tobytes() == other.tobytes()
+
+
+def test_batches_larger_than_a_block_equal_single_queries():
+    matrix = matrix_of("normal", 3000, 24, 1)
+    matrix[1500:1600] = matrix[:100]
+    model = model_of(matrix)
+    n = 2 * search.QUERIES_A_BLOCK + 7
+    batch = search.top_k(model, matrix[:n], k=9, threads=3)
+    alone = [search.top_k(model, matrix[i : i + 1], k=9, threads=4) for i in range(n)]
+    same([np.concatenate(part) for part in zip(*alone, strict=True)], batch)
+
+
+def screened(model, queries, k, slack=None):
+    """Rows that the screen let through, counted by scores that only a rescored row can have."""
+    screen = search._Screen(model)
+    lengths = np.empty(len(queries))
+    _fast.norms(queries, lengths)
+    wide = queries.astype(float)
+    best = search._Best(np.empty((len(queries), 0), np.int64), k)
+    run = search._Run(model, slice(0, len(model)), 0)
+    unit = search._unit(wide, lengths)
+    used = screen.slack if slack is None else slack
+    _fast.screen(run.matrix, run.norms, screen.of(run), 0, unit, wide, lengths, best.exclude, used, *best.heaps,
+                 *search._scratch(len(queries)))  # fmt: skip
+    best.finish()
+    return best.rows, best.scores
+
+
+def test_the_bound_of_the_screen_is_needed_and_enough():
+    """Cancelling sums: the float32 product errs by more than the gaps, and only the bound keeps the right rows."""
+    wrong = 0
+    for seed in range(20):
+        matrix = matrix_of("normal", 1500, 300, seed) + np.float32(300) * (-1) ** np.arange(300, dtype=np.float32)
+        model = model_of(matrix)
+        wanted = twin_top_k(model, matrix[:8], 5, np.full((8, 1), -1))
+        same(screened(model, matrix[:8], 5), wanted)
+        wrong += (screened(model, matrix[:8], 5, slack=0.0)[0] != wanted[0]).sum()
+    assert wrong > 0, "the case is too easy to tell a bound from none"
+
+
+@pytest.mark.parametrize("d", [1, 16, 300, 1025])
+def test_the_error_of_the_screen_is_below_the_bound(d):
+    """Measured on rows made for it: all elements of one sign, alternating huge terms, rows along the query."""
+    rng = np.random.default_rng(d)
+    rows = [np.full(d, 1.0), 1 + 2.0**-23 * rng.integers(0, 4, d), rng.random(d), rng.standard_normal(d)]
+    rows += [row * (-1.0) ** np.arange(d) for row in rows]
+    rows += [row * 2.0 ** rng.integers(-12, 12, d) for row in rows]
+    matrix = np.array(rows, np.float32)
+    model = model_of(matrix)
+    screen = search._Screen(model)
+    unit = search._unit(matrix.astype(float), model.norms)
+    approximate = (matrix @ unit.T) * screen.of(search._Run(model, slice(0, len(matrix)), 0))[:, None]
+    exact = (matrix.astype(np.longdouble) @ matrix.astype(np.longdouble).T) / np.outer(model.norms, model.norms)
+    assert float(np.abs(approximate - exact).max()) < screen.slack / 2
+
+
+def test_candidates_limits_and_missing_answers():
+    matrix = matrix_of("normal", 2000, 16, 3)
+    model = model_of(matrix)
+    candidates = np.array([5, 1999, 7, 7, 100])
+    rows, scores = search.top_k(model, matrix[:5], k=3, candidates=candidates, exclude=np.full((5, 1), 7))
+    every = search.top_k(model, matrix[:5], k=2000)
+    for i in range(5):
+        wanted = [r for r in every[0][i] if r in (5, 1999, 100)]
+        assert rows[i].tolist() == wanted
+        assert scores[i].tolist() == [every[1][i][every[0][i] == r][0] for r in wanted]
+    rows, scores = search.top_k(model, matrix[:1], k=5, limit=2, exclude=np.array([[0]]))
+    assert rows.tolist() == [[1, -1]]
+    assert np.isnan(scores[0, 1])
+    rows, _ = search.top_k(model, matrix[:1], k=5, candidates=np.array([], np.int64))
+    assert rows.tolist() == [[-1]]
+
+
+def test_bad_queries_are_refused_and_inputs_never_change():
+    matrix = matrix_of("normal", 20, 8, 0)
+    model = model_of(matrix)
+    before = matrix.copy()
+    for queries in (matrix[:3].astype(float), matrix[:6:2], matrix[:3, ::-1][:, ::-1], matrix[:3].tolist()):
+        search.top_k(model, queries, k=2)
+    frozen = matrix[:3].copy()
+    frozen.flags.writeable = False
+    search.top_k(model, frozen, k=2)
+    assert (matrix == before).all()
+    nan = matrix[:2].copy()
+    nan[1, 3] = np.nan
+    for queries, words in (
+        (nan, "row 1 has a number that is NaN"),
+        (matrix[:, :4], "has 4 columns; the model has 8 dimensions"),
+        (matrix[0], "give one row for each vector"),
+        (np.array([["a"] * 8]), "give real numbers"),
+        (np.full((1, 8), 1e300), "beyond float32"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            search.top_k(model, queries, k=2)
+    for k in (0, -1, True, 2.0):
+        with pytest.raises(OptionError, match="k is"):
+            search.top_k(model, matrix, k=k)
+
+
+def test_an_unsupported_instruction_set_is_one_clear_error():
+    for value, words in (("sse9", "the names are baseline"), ("amx", "this build on this processor runs baseline")):
+        done = subprocess.run(
+            [sys.executable, "-c", "import wordgeo.embeddings"],
+            env={**os.environ, "WORDGEO_ISA": value}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert words in done.stderr.splitlines()[-1]
+    code = "import wordgeo.embeddings; from wordgeo import _fast; print(_fast.instruction_set())"
+    for name in _fast.instruction_sets():
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "WORDGEO_ISA": name}, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == name
