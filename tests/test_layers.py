@@ -16,6 +16,7 @@ STEPS = [
     {"_version", "_fast", "_words", "reference"},  # the engine
     {"errors"},  # ground
     {"results", "validate", "threads", "files", "progress", "instructions"},
+    {"system"},
     {"vocabulary"},  # materials
     {"embeddings"},
     {"corpus", "formats"},
@@ -23,7 +24,7 @@ STEPS = [
     {"evaluation"},
     {"stability"},
     {"geometry"},
-    {"_lobby", "system"},  # the lobby
+    {"_lobby"},  # the lobby
     {"wordgeo"},  # `import wordgeo` itself
     {"demo"},
     {"client", "service"},  # doors

@@ -59,6 +59,19 @@ def test_the_table_of_commands_tells_the_truth(name) -> None:
     assert command.help.splitlines()[0] == COMMANDS[name][2]
 
 
+def test_train_has_every_option_of_training_and_encoding() -> None:
+    from dataclasses import fields
+
+    from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig
+
+    train = commands.get_command(click.Context(commands), "train")
+    own = {"sources", "output", "overwrite", "settings", "defaults", "style", "runs"}
+    assert {option.name for option in train.params} - own == {
+        *(field.name for field in fields(TrainingConfig)),
+        *ENCODING_OPTIONS,
+    }
+
+
 def test_help_imports_nothing_heavy() -> None:
     """Of every command, in one fresh process: what makes a program slow to answer is what it imports."""
     code = f"""

@@ -107,7 +107,7 @@ def test_the_command_line_wins_over_the_file(wordgeo, text, tmp_path) -> None:
     good(wordgeo("train", text, "-o", tmp_path / "model", "--config", settings, "--seed", "4"))
     found = json.loads(good(wordgeo("info", tmp_path / "model", "--format", "json")))
     assert found["dimensions"] == 6
-    assert found["provenance"]["parameters"]["seed"] == 4
+    assert found["provenance"]["seed"] == 4
     assert found["provenance"]["parameters"]["epochs"] == 1
 
 
@@ -115,7 +115,7 @@ def test_runs_make_an_ensemble(wordgeo, text, tmp_path) -> None:
     args = ["train", text, "-o", tmp_path / "runs", "--runs", "2", "--dim", "4", "--epochs", "1", "--format", "json"]
     found = json.loads(good(wordgeo(*args)))["results"]
     assert [Path(one["path"]).name for one in found] == ["run-001", "run-002"]
-    assert [one["provenance"]["parameters"]["seed"] for one in found] == [1, 2]
+    assert [one["provenance"]["seed"] for one in found] == [1, 2]
     assert len(wg.load(tmp_path / "runs")) == 2
 
 

@@ -24,7 +24,7 @@ __all__ = ["train"]
     help="Read options from a file; the command line wins.",
 )
 @click.option("--algorithm", metavar="NAME", help="skipgram or cbow.  [skipgram]")
-@click.option("--engine", metavar="NAME", help="auto, native or gensim; auto takes native where it exists.  [auto]")
+@click.option("--engine", metavar="NAME", help="auto or gensim; auto takes what this version has.  [auto]")
 @click.option("--dim", type=int, metavar="N", help="Dimensions of the vectors.")
 @click.option("--window", type=int, metavar="N", help="Largest distance between a word and its context.")
 @click.option("--negative", type=int, metavar="N", help="Noise words for each pair; 0 needs --hs.")
@@ -35,6 +35,10 @@ __all__ = ["train"]
 @click.option("--alpha", type=float, metavar="X", help="Learning rate at the start.")
 @click.option("--min-alpha", type=float, metavar="X", help="Learning rate at the end.")
 @click.option("--ns-exponent", type=float, metavar="X", help="Exponent of the noise distribution.")
+@click.option(
+    "--cbow-mean/--no-cbow-mean", default=None, help="CBOW averages the context's vectors, or adds them.  [average]"
+)
+@click.option("--shrink-windows/--no-shrink-windows", default=None, help="Draw each window from 1 to --window.  [on]")
 @click.option("--seed", type=int, metavar="N", help="The same seed gives the same bytes.")
 @click.option("--threads", type=int, metavar="N", help="Threads; see the guide for what they may change.")
 @click.option("--runs", type=int, metavar="N", help="Train N models with the seeds SEED, SEED + 1, ...: an ensemble.")
