@@ -117,6 +117,12 @@ def test_runs_make_an_ensemble(wordgeo, text, tmp_path) -> None:
     assert [Path(one["path"]).name for one in found] == ["run-001", "run-002"]
     assert [one["provenance"]["seed"] for one in found] == [1, 2]
     assert len(wg.load(tmp_path / "runs")) == 2
+    assert json.loads(good(wordgeo("info", tmp_path / "runs", "--format", "json")))["results"] == found
+    scored = json.loads(good(wordgeo("eval", tmp_path / "runs", "--suite", "simlex999", "--format", "json")))
+    assert len(scored["results"]) == 2
+    done = wordgeo("similar", tmp_path / "runs", "king")
+    assert done.code == 2
+    assert "run-001" in done.err
 
 
 def test_defaults_are_a_table(wordgeo) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
+from wordgeo.cli.models import load_each
 from wordgeo.cli.options import given
-from wordgeo.cli.output import format_option, show
+from wordgeo.cli.output import format_option, show, show_models
 
 __all__ = ["convert", "info"]
 
@@ -18,9 +19,12 @@ __all__ = ["convert", "info"]
 @click.option(
     "--to",
     "target",
-    metavar="NAME",
-    help="Format of DST: model, word2vec, word2vec-binary or glove.  [told by its name]",
+    type=click.Choice(["wordgeo", "word2vec", "word2vec-binary", "glove"]),
+    help="Format of DST; wordgeo is a model folder.  [told by its name]",
 )
+@click.option("--replace-spaces", metavar="TEXT", help="Stands for spaces in words, which vector files cannot hold.")
+@click.option("--encoding-errors", type=click.Choice(["strict", "replace"]), help="Words that are not UTF-8.  [strict]")
+@click.option("--duplicates", type=click.Choice(["error", "first"]), help="Words that stand twice.  [error]")
 @click.option("--overwrite", is_flag=True, help="Replace DST where it exists.")
 @format_option
 def convert(source: str, destination: str, target: str | None, overwrite: bool, style: str, **options: Any) -> None:
@@ -58,7 +62,4 @@ def info(model: str | None, system: bool, style: str) -> None:
 
         show(system_info(), style)
         return
-    import wordgeo as wg
-    from wordgeo.cli.reports import ModelInfo
-
-    show(ModelInfo.of(wg.load(model), model), style)
+    show_models(load_each(model), style)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordgeo.cli.models import load_each
 from wordgeo.cli.options import given
 from wordgeo.cli.output import format_option, show_all
 
@@ -50,9 +51,9 @@ __all__ = ["evaluate"]
 def evaluate(models: tuple[str, ...], suite: str, fail_under: float | None, style: str, **options: Any) -> None:
     """Score models on analogy and similarity benchmarks, with intervals.
 
-    Accuracy of analogies comes with its 95 % interval, correlation with people's scores too. JSON is
-    {"results": [...]}, one result for each model and suite; a score without a question in the vocabulary is null, and
-    below any --fail-under.
+    Accuracy of analogies and correlation with people's scores come with 95 % intervals. Of an ensemble, each model is
+    scored. JSON is {"results": [...]}, one result for each model and suite; the score is null where no question is in
+    the vocabulary, and that is below any --fail-under.
 
     \b
         wordgeo eval wiki --suite google
@@ -63,11 +64,11 @@ def evaluate(models: tuple[str, ...], suite: str, fail_under: float | None, styl
 
     suites = list(SUITES) if suite == "all" else [suite]
     names, reports = [], []
-    for name in models:
-        model = wg.load(name)
-        for one in suites:
-            names.append(name)
-            reports.append(wg.evaluate(model, one, progress=True, **given(options)))
+    for path in models:
+        for name, model in load_each(path):
+            for one in suites:
+                names.append(name)
+                reports.append(wg.evaluate(model, one, progress=True, **given(options)))
     show_all(reports, names, style, column="model")
     if fail_under is not None:
         _demand(fail_under, names, reports)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from wordgeo.embeddings import Embeddings
     from wordgeo.results import Result
 
-__all__ = ["format_option", "show", "show_all"]
+__all__ = ["format_option", "show", "show_all", "show_models"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -59,6 +60,17 @@ def show_all(results: Sequence[Result], names: Sequence[str], style: str, *, col
         click.echo(Table((column, *columns), rows).to_csv(), nl=False)
     else:
         click.echo("\n\n".join(table.to_text() for result in results for table in result.tables()))
+
+
+def show_models(models: Sequence[tuple[str, Embeddings]], style: str) -> None:
+    """Prints what is known about one model, or about each of several as `show_all` does."""
+    from wordgeo.cli.reports import ModelInfo
+
+    infos = [ModelInfo.of(model, name) for name, model in models]
+    if len(infos) == 1:
+        show(infos[0], style)
+    else:
+        show_all(infos, [name for name, _ in models], style, column="model")
 
 
 def _print_json(value: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from wordgeo.cli.models import load_one
 from wordgeo.cli.options import neighbor_options, read_filters
 from wordgeo.cli.output import format_option, show, show_all
 
@@ -25,10 +26,8 @@ def similar(model: str, words: tuple[str, ...], style: str, **options: Any) -> N
     \b
         wordgeo similar wiki king queen -k 5
     """
-    import wordgeo as wg
-
     filters = read_filters(options)
-    vectors = wg.load(model)
+    vectors = load_one(model)
     show_all([vectors.similar(word, **filters) for word in words], words, style, column="query")
 
 
@@ -43,10 +42,9 @@ def similarity(model: str, a: str, b: str, style: str) -> None:
     \b
         wordgeo similarity wiki king queen
     """
-    import wordgeo as wg
     from wordgeo.cli.reports import Similarity
 
-    show(Similarity((a, b), wg.load(model).similarity(a, b)), style)
+    show(Similarity((a, b), load_one(model).similarity(a, b)), style)
 
 
 @click.command()
@@ -71,10 +69,8 @@ def analogy(model: str, a: str, b: str, c: str, method: str, style: str, **optio
     \b
         wordgeo analogy wiki man king woman
     """
-    import wordgeo as wg
-
     filters = read_filters(options)
-    show(wg.load(model).analogy(a, b, c, method=method, **filters), style)
+    show(load_one(model).analogy(a, b, c, method=method, **filters), style)
 
 
 @click.command()
@@ -91,10 +87,8 @@ def query(model: str, expression: str, style: str, **options: Any) -> None:
     \b
         wordgeo query wiki "king - man + woman" --top 50000
     """
-    import wordgeo as wg
-
     filters = read_filters(options)
-    show(wg.load(model).query(expression, **filters), style)
+    show(load_one(model).query(expression, **filters), style)
 
 
 @click.command()
@@ -107,6 +101,4 @@ def odd(model: str, words: tuple[str, ...], style: str) -> None:
     \b
         wordgeo odd wiki breakfast cereal dinner car
     """
-    import wordgeo as wg
-
-    show(wg.load(model).odd(list(words)), style)
+    show(load_one(model).odd(list(words)), style)

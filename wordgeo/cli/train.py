@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from wordgeo.cli.options import encoding_options, given, output_options
-from wordgeo.cli.output import format_option, show, show_all
+from wordgeo.cli.output import format_option, show, show_models
 
 __all__ = ["train"]
 
@@ -74,15 +74,9 @@ def train(
     if output is None:
         raise click.UsageError("Missing option '-o' / '--output'", context)
     import wordgeo as wg
-    from wordgeo.cli.reports import ModelInfo
     from wordgeo.training.config import load_toml
 
     chosen = {**(load_toml(settings) if settings else {}), **given(options)}
     model = wg.train(list(sources), output=output, overwrite=overwrite, progress=True, **chosen)
     models = list(model) if isinstance(model, wg.Ensemble) else [model]
-    names = [str(one.path) for one in models]
-    infos = [ModelInfo.of(one, name) for one, name in zip(models, names, strict=True)]
-    if len(infos) == 1:
-        show(infos[0], style)
-    else:
-        show_all(infos, names, style, column="model")
+    show_models([(str(one.path), one) for one in models], style)
