@@ -29,8 +29,9 @@ ROWS_A_BLOCK = 1 << 14
 class Embeddings:
     """A vocabulary, a float32 matrix [words, dimensions] with row i for word i, and where they come from.
 
-    The matrix is never modified, and is read-only through `vectors`. `provenance` is what `wordgeo.json` holds
-    (empty for vectors from elsewhere), `path` the folder they are mapped from, if any.
+    The matrix is never modified, and is read-only through `vectors`. `provenance` is what `wordgeo.json` holds and
+    `run` what `run.json` holds (times, machine, loss); both are empty for vectors from elsewhere. `path` is the folder
+    they are mapped from, if any.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Embeddings:
         matrix: npt.NDArray[np.float32],
         *,
         provenance: Mapping[str, Any] | None = None,
+        run: Mapping[str, Any] | None = None,
         path: str | Path | None = None,
     ) -> None:
         if matrix.dtype != np.float32 or matrix.ndim != 2 or not matrix.flags.c_contiguous:
@@ -51,6 +53,7 @@ class Embeddings:
         self.vectors = matrix.view()
         self.vectors.flags.writeable = False
         self.provenance: dict[str, Any] = dict(provenance or {})
+        self.run: dict[str, Any] = dict(run or {})
         self.path = None if path is None else Path(path)
         self._norms: npt.NDArray[np.float64] | None = None
 
@@ -107,8 +110,8 @@ class Embeddings:
         """A `gensim.models.KeyedVectors` with the same words, vectors (copied) and counts."""
         from gensim.models import KeyedVectors
 
-        vectors = KeyedVectors(vector_size=self.dimensions, count=len(self))
-        vectors.add_vectors(self.words, self.vectors.copy())
+        vectors = KeyedVectors(vector_size=self.dimensions)  # not `count=`: add_vectors would come after empty rows
+        vectors.add_vectors(self.words, self.vectors)  # copies
         vectors.fill_norms(force=True)
         if self.counts is not None:
             for word, count in zip(self.words, self.counts.tolist(), strict=True):

@@ -106,7 +106,7 @@ class Vocabulary(Sequence[str]):
             if array is None or not length:
                 continue
             file.write(bytes(begin - at))
-            file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+            file.write(np.ascontiguousarray(array).data)
             at = begin + length
 
     def __len__(self) -> int:

@@ -76,7 +76,7 @@ model.encode([{example}])
 - One vector for each spelling: the senses of a word are mixed, and a word outside the vocabulary has no vector.
 - Look-up in wordgeo is exact. model2vec and sentence-transformers split text at whitespace only{folding}; punctuation
   that touches a word makes it unknown, and a word with a space in it is never met. The last row of the tensor, zero,
-  stands for unknown words ({unknown}): model2vec leaves them out of the mean, sentence-transformers counts them as zero.
+  stands for unknown words ({unknown}): model2vec leaves them out of the mean, sentence-transformers counts zeros.
 - One training is one sample: neighbours and scores change with the seed and the corpus. Train several runs and compare
   them (`wordgeo stability`) before a claim rests on a neighbour.
 - Word vectors repeat the associations of their corpus, prejudices included.
@@ -87,11 +87,9 @@ def model_card(embeddings: Embeddings) -> str:
     """The text of the card; the same embeddings give the same text."""
     provenance = embeddings.provenance
     algorithm = provenance.get("algorithm")
-    what = (
-        f"Trained with {ALGORITHMS.get(str(algorithm), algorithm)}."
-        if algorithm
-        else "Vectors brought in from elsewhere."
-    )
+    what = "Vectors brought in from elsewhere."
+    if algorithm:
+        what = f"Trained with {ALGORITHMS.get(str(algorithm), algorithm)}."
     if embeddings.counts is not None:
         what += f" The words occur {int(embeddings.counts.sum())} times in the corpus."
     folding = " and bring it to lower case" if folds_case(provenance) else ""

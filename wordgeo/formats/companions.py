@@ -45,7 +45,7 @@ def write_tokenizer(path: Path, words: Sequence[str], provenance: Mapping[str, A
         normalizers.append({"type": "Lowercase"})
     unknown = unknown_token(words)
     vocabulary = {word: row for row, word in enumerate([*words, unknown])}
-    tokenizer = {
+    tokenizer: dict[str, Any] = {
         "version": "1.0",
         "truncation": None,
         "padding": None,

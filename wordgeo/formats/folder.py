@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wordgeo.embeddings import Embeddings
-from wordgeo.errors import FormatError
+from wordgeo.errors import FormatError, OutputError
 from wordgeo.files import atomic_folder, is_partial, read_json, write_json
 from wordgeo.formats import safetensors
 from wordgeo.formats.card import model_card
@@ -39,7 +39,8 @@ def save_folder(
     `run` (times, machine, loss curve) goes to `run.json`; everything else is the same bytes for the same embeddings.
     Raises `OutputError` if `path` exists (unless `overwrite`, and it is a model) or cannot be written.
     """
-    _refuse_unfinished(path)
+    if _is_unfinished(Path(path).name):  # not where it lies: an ensemble's runs are written inside its unfinished folder
+        raise OutputError(f"{path} is a name for what is not finished; choose one that does not end in .training")
     provenance = plain({k: v for k, v in embeddings.provenance.items() if k not in FORMAT_FIELDS})
     facts = {"format_version": FORMAT_VERSION, "words": len(embeddings), "dimensions": embeddings.dimensions}
     unknown_row = np.zeros((1, embeddings.dimensions), dtype=np.float32)
@@ -85,9 +86,7 @@ def open_folder(path: str | Path) -> Embeddings:
             path / TENSORS,
         )
     if matrix[-1].any():
-        raise FormatError(
-            "the last row, for unknown words, is not zero; the files do not belong together", path / TENSORS
-        )
+        raise FormatError("the last row (unknown words) is not zero; the files do not belong together", path / TENSORS)
     provenance = {key: value for key, value in facts.items() if key not in FORMAT_FIELDS}
     return Embeddings(vocabulary, matrix[:-1], provenance=provenance, path=path)
 
@@ -107,9 +106,7 @@ def refuse_other_folder(path: Path) -> None:
         if (path / marker).is_file():
             raise FormatError(what, path)
     if (path / TENSORS).is_file():
-        raise FormatError(
-            f"there is no {MARKER}; a folder of another tool is not read: export it as word2vec text", path
-        )
+        raise FormatError(f"a model of another tool (it has no {MARKER}); export it from there as word2vec text", path)
     raise FormatError(f"not a model folder (it has no {MARKER}); name a model folder or a vector file", path)
 
 

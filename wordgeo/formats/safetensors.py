@@ -1,7 +1,7 @@
 """The safetensors format, as far as models need it: tensors written in pieces, and mapped without copying.
 
-A file is the length of a header (8 bytes, little-endian), the header (JSON: name -> dtype, shape, data_offsets), and the
-data of the tensors end to end. The header is padded with spaces so that the data starts at a multiple of 64 bytes.
+A file is the length of a header (8 bytes, little-endian), the header (JSON: name -> dtype, shape, data_offsets), and
+the data of the tensors end to end. The header is padded with spaces so that the data starts at a multiple of 64 bytes.
 Reading trusts nothing: every length, shape and offset is checked in unbounded integers before a byte is mapped.
 """
 
@@ -26,21 +26,17 @@ ALIGNMENT = 64
 MOST_HEADER_BYTES = 1 << 20
 BLOCK_BYTES = 8 << 20
 BITS = {
-    **{
-        "BOOL": 8,
-        "U8": 8,
-        "I8": 8,
-        "F8_E4M3": 8,
-        "F8_E5M2": 8,
-        "F8_E8M0": 8,
-        "I16": 16,
-        "U16": 16,
-        "F16": 16,
-        "BF16": 16,
-    },
-    **{"I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64},
+    **dict.fromkeys(["BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"], 8),
+    **dict.fromkeys(["U16", "I16", "F16", "BF16"], 16),
+    **dict.fromkeys(["U32", "I32", "F32"], 32),
+    **dict.fromkeys(["U64", "I64", "F64"], 64),
 }
-DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8"), "U32": np.dtype("<u4"), "U64": np.dtype("<u8")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "U32": np.dtype("<u4"),
+    "U64": np.dtype("<u8"),
+}
 
 
 class Tensor(NamedTuple):
@@ -91,9 +87,7 @@ def read_header(path: str | Path) -> dict[str, Tensor]:
             raise FormatError(f"{size} bytes are too few for a safetensors file; it is damaged", path)
         (length,) = struct.unpack("<Q", file.read(8))
         if length > size - 8:
-            raise FormatError(
-                f"the header claims {length} bytes and the file has {size}; it is cut off or damaged", path
-            )
+            raise FormatError(f"the header claims {length} bytes, the file has {size}; it is cut off or damaged", path)
         if not 2 <= length <= MOST_HEADER_BYTES:
             raise FormatError(f"the header claims {length} bytes; 2 to {MOST_HEADER_BYTES} are read", path)
         text = file.read(length)

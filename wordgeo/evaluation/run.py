@@ -1,0 +1,83 @@
+"""`evaluate`: a model, a benchmark, a protocol, and out comes a report."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError
+from wordgeo.evaluation.analogy import METHODS, solve
+from wordgeo.evaluation.protocols import PROTOCOLS, Protocol
+from wordgeo.evaluation.report import AnalogyReport, SimilarityReport, report_analogies, report_similarity
+from wordgeo.evaluation.similarity import score_pairs
+from wordgeo.evaluation.suites import AnalogySuite, SimilaritySuite, load_suite
+from wordgeo.progress import Progress, resolve_progress
+from wordgeo.threads import resolve_threads
+from wordgeo.validate import choice, number, whole_number
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Embeddings,
+    suite: str | os.PathLike[str] | AnalogySuite | SimilaritySuite,
+    *,
+    method: str = "3cosadd",
+    protocol: str | Protocol = "gensim",
+    limit: int | None = None,
+    case_sensitive: bool = False,
+    unknown: str | None = None,
+    level: float = 0.95,
+    seed: int = 1,
+    records: bool = False,
+    threads: int | None = None,
+    progress: Progress | bool | None = None,
+) -> AnalogyReport | SimilarityReport:
+    """Scores a model on a benchmark of analogies (accuracy) or of word similarities (Spearman, Pearson).
+
+    `suite` is "google", "wordsim353", "simlex999", a file, or a suite already loaded. `method` answers analogies:
+    "3cosadd", argmax cos(d, b) - cos(d, a) + cos(d, c), or "3cosmul", argmax s(d, b) s(d, c) / (s(d, a) + ε) with
+    s = (cos + 1) / 2; similarities are always cosines. `protocol` says how words are looked up and answers counted;
+    `limit` (known rows), `case_sensitive` (no folding) and `unknown` ("skip" or "wrong": the headline `score` for
+    unknown words) change that one rule of it, and the report carries the protocol as it was used. `level` is that of
+    the intervals, `seed` that of the bootstrap. `records=True` keeps every question or pair in the report.
+
+    Raises `OptionError` for a value no option takes, `NotFoundError` and `FormatError` for the suite's file.
+
+    References: T. Mikolov et al. 2013 (3CosAdd, the Google set); O. Levy & Y. Goldberg 2014 (3CosMul);
+    L. Finkelstein et al. 2002 (WordSim-353); F. Hill, R. Reichart & A. Korhonen 2015 (SimLex-999).
+
+    >>> import numpy as np
+    >>> from wordgeo.vocabulary import Vocabulary
+    >>> vectors = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 1]], dtype=np.float32)
+    >>> model = Embeddings(Vocabulary.from_words(["he", "she", "boy", "girl"]), vectors)
+    >>> report = evaluate(model, "google")
+    >>> report.total.questions, report.total.in_vocabulary, report.total.correct
+    (19544, 2, 2)
+    """
+    rules = _rules(protocol, limit, case_sensitive, unknown)
+    choice("method", method, METHODS)
+    level = number("level", level, 0.5, 0.9999)
+    seed = whole_number("seed", seed, 0)
+    resolve_threads(threads)
+    loaded = suite if isinstance(suite, (AnalogySuite, SimilaritySuite)) else load_suite(suite)
+    if isinstance(loaded, SimilaritySuite):
+        cosines = score_pairs(model, loaded, rules)
+        return report_similarity(model, loaded, cosines, rules, level=level, seed=seed, records=records)
+    answers = solve(model, loaded, rules, method=method, threads=threads, progress=resolve_progress(progress))
+    return report_analogies(model, loaded, answers, rules, method=method, level=level, records=records)
+
+
+def _rules(protocol: str | Protocol, limit: int | None, case_sensitive: bool, unknown: str | None) -> Protocol:
+    """The protocol with the rules that the caller changed; its own values are checked as it is made."""
+    if not isinstance(protocol, Protocol):
+        protocol = PROTOCOLS[choice("protocol", protocol, tuple(PROTOCOLS))]
+    if not isinstance(case_sensitive, bool):
+        raise OptionError(f"case_sensitive is {case_sensitive!r}; give True or False")
+    return dataclasses.replace(
+        protocol,
+        fold="none" if case_sensitive else protocol.fold,
+        limit=protocol.limit if limit is None else limit,
+        unknown=protocol.unknown if unknown is None else unknown,
+    )

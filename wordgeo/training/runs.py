@@ -1,0 +1,104 @@
+"""From a source, text or encoded, to one trained model or an ensemble of runs that differ by their seed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError
+from wordgeo.files import atomic_folder, check_output
+from wordgeo.formats import load, save
+from wordgeo.formats.ensemble import ENSEMBLE_MARKER, run_name, write_manifest
+from wordgeo.formats.folder import MARKER
+from wordgeo.progress import Progress
+from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig
+from wordgeo.training.word2vec import train_embeddings
+from wordgeo.validate import whole_number
+
+if TYPE_CHECKING:
+    from wordgeo.corpus import Documents, EncodedCorpus
+
+__all__ = ["train"]
+
+MOST_RUNS = 999
+MOST_SEED = 2**32 - 1
+
+
+def train(
+    source: str | Path | list[str | Path] | EncodedCorpus | Documents,
+    config: TrainingConfig | None = None,
+    *,
+    output: str | Path | None = None,
+    runs: int = 1,
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+    **encoding: Any,
+) -> Embeddings | list[Embeddings]:
+    """Trains `config` on text (paths or `Documents`) or an encoded corpus (its folder, or opened).
+
+    Text is encoded first, with the options of `wordgeo.corpus.encode` given as `encoding` (`tokens`, `case`,
+    `documents`, ...; None leaves the default), and kept in the cache. An encoded corpus has its own: other ones raise
+    `OptionError`.
+
+    With `output` the model is saved there: a model folder or, for `runs > 1`, a folder `run-001`, `run-002`, ... with
+    `ensemble.json`. It appears whole or not at all, and what prevents it from being written is raised before training
+    begins. Run i has seed `config.seed + i - 1`; its bytes are those of a single run with that seed.
+
+    Returns the `Embeddings` (a list of them for `runs > 1`), mapped from `output` where that is given.
+
+    Raises what `train_embeddings` raises, `OptionError`, `OutputError`, and what encoding the text raises.
+    """
+    config = config or TrainingConfig()
+    runs = whole_number("runs", runs, 1, MOST_RUNS)
+    if config.seed + runs - 1 > MOST_SEED:
+        raise OptionError(f"seed is {config.seed}; for {runs} runs give a number from 0 to {MOST_SEED - runs + 1}")
+    encoding = {name: value for name, value in encoding.items() if value is not None}
+    for name, value in encoding.items():
+        if name not in ENCODING_OPTIONS:
+            raise OptionError(f"there is no option {name!r}; for encoding there are {', '.join(ENCODING_OPTIONS)}")
+        ENCODING_OPTIONS[name](name, value)
+    if output is not None:
+        check_output(output, marker=MARKER if runs == 1 else ENSEMBLE_MARKER, overwrite=overwrite)
+    corpus = _encoded(source, encoding, config, progress)
+    configs = [dataclasses.replace(config, seed=config.seed + i) for i in range(runs)]
+    if output is None:
+        trained = [train_embeddings(corpus, each, progress=progress) for each in configs]
+        return trained if runs > 1 else trained[0]
+    if runs == 1:
+        model = train_embeddings(corpus, config, progress=progress)
+        save(model, output, overwrite=overwrite, run=model.run)
+        return load(output)
+    with atomic_folder(output, marker=ENSEMBLE_MARKER, overwrite=overwrite) as folder:
+        provenances = []
+        for i, each in enumerate(configs, start=1):
+            model = train_embeddings(corpus, each, progress=progress)
+            save(model, folder / run_name(i), run=model.run)
+            provenances.append(model.provenance)
+        write_manifest(folder, provenances)
+    return [load(Path(output) / run_name(i)) for i in range(1, runs + 1)]
+
+
+def _encoded(source: Any, encoding: dict[str, Any], config: TrainingConfig, progress: Any) -> EncodedCorpus:
+    from wordgeo.corpus import EncodedCorpus, encode_cached
+
+    if isinstance(source, (list, tuple)):
+        if len(source) > 1:
+            for path in source:
+                if EncodedCorpus.is_one(path):
+                    raise OptionError(f"{path} is an encoded corpus and has to stand alone; encode all texts together")
+        elif source:
+            source = source[0]
+    if isinstance(source, (str, os.PathLike)) and EncodedCorpus.is_one(source):
+        source = EncodedCorpus.open(source)
+    if not isinstance(source, EncodedCorpus):
+        return encode_cached(source, threads=config.threads, progress=progress, **encoding)
+    for name, value in encoding.items():
+        if source.info.get(name) != value:
+            raise OptionError(
+                f"{name} is {value!r}, but the corpus in {source.path} was encoded with {source.info.get(name)!r}; "
+                f"leave {name} out or encode the text again"
+            )
+    return source
