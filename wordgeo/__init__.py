@@ -11,35 +11,47 @@ from typing import TYPE_CHECKING, Any
 from wordgeo._version import __version__
 
 if TYPE_CHECKING:
-    from wordgeo._lobby import from_arrays, from_gensim, load, save
+    from wordgeo._lobby import from_arrays, from_gensim, load, save, train
+    from wordgeo.corpus import Documents, EncodedCorpus, encode
     from wordgeo.embeddings import Embeddings
     from wordgeo.errors import UnknownWordError, WordgeoError
+    from wordgeo.evaluation import evaluate
     from wordgeo.query import WordVectors
     from wordgeo.stability import Ensemble
 
 _HOMES = {
+    "Documents": "wordgeo.corpus",
     "Embeddings": "wordgeo.embeddings",
+    "EncodedCorpus": "wordgeo.corpus",
     "Ensemble": "wordgeo.stability",
     "UnknownWordError": "wordgeo.errors",
     "WordVectors": "wordgeo.query",
     "WordgeoError": "wordgeo.errors",
+    "encode": "wordgeo.corpus",
+    "evaluate": "wordgeo.evaluation",
     "from_arrays": "wordgeo._lobby",
     "from_gensim": "wordgeo._lobby",
     "load": "wordgeo._lobby",
     "save": "wordgeo._lobby",
+    "train": "wordgeo._lobby",
 }
 
 __all__ = [
+    "Documents",
     "Embeddings",
+    "EncodedCorpus",
     "Ensemble",
     "UnknownWordError",
     "WordVectors",
     "WordgeoError",
     "__version__",
+    "encode",
+    "evaluate",
     "from_arrays",
     "from_gensim",
     "load",
     "save",
+    "train",
 ]
 
 

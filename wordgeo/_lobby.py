@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from wordgeo import formats
+from wordgeo import formats, training
 from wordgeo.embeddings import Embeddings
+from wordgeo.progress import Progress
 from wordgeo.query import WordVectors
 from wordgeo.stability import Ensemble
 from wordgeo.validate import float_rows
@@ -18,7 +20,9 @@ from wordgeo.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from gensim.models import FastText, KeyedVectors, Word2Vec
 
-__all__ = ["from_arrays", "from_gensim", "load", "save"]
+    from wordgeo.corpus import Documents, EncodedCorpus
+
+__all__ = ["from_arrays", "from_gensim", "load", "save", "train"]
 
 
 def load(path: str | Path, **options: Any) -> WordVectors | Ensemble:
@@ -50,3 +54,32 @@ def from_arrays(words: Iterable[str], vectors: npt.ArrayLike, counts: npt.ArrayL
 def from_gensim(model: KeyedVectors | Word2Vec | FastText) -> WordVectors:
     """A model from gensim's word vectors, which are copied."""
     return WordVectors.of(formats.from_gensim(model))
+
+
+def train(
+    source: str | Path | list[str | Path] | EncodedCorpus | Documents,
+    *,
+    output: str | Path | None = None,
+    runs: int = 1,
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+    **options: Any,
+) -> WordVectors | Ensemble:
+    """Trains a model on text or an encoded corpus; with `runs` above 1 an ensemble of models with seeds in a row.
+
+    `options` are the fields of `wordgeo.training.TrainingConfig` (algorithm, dim, window, negative, epochs, min_count,
+    sample, seed, threads, ...) and, for text, those of `wordgeo.encode` (tokens, case, documents, ...). With `output`
+    the model is saved there and mapped from there. `progress=True` shows a bar on a terminal.
+
+    Raises `OptionError` for an option that does not exist or a value that it does not take, and what
+    `wordgeo.training.train` raises.
+    """
+    fields = {field.name for field in dataclasses.fields(training.TrainingConfig)}
+    config = training.TrainingConfig(**{name: value for name, value in options.items() if name in fields})
+    encoding = {name: value for name, value in options.items() if name not in fields}
+    trained = training.train(
+        source, config, output=output, runs=runs, overwrite=overwrite, progress=progress, **encoding
+    )
+    if isinstance(trained, list):
+        return Ensemble(trained) if output is None else Ensemble.open(output)
+    return WordVectors.of(trained)

@@ -34,7 +34,7 @@ def load(
     """
     from wordgeo.files import recover
     from wordgeo.formats.folder import open_folder, refuse_other_folder
-    from wordgeo.formats.vectorfile import read_vectors
+    from wordgeo.formats.reader import read_vectors
 
     path = Path(path)
     recover(path)
@@ -77,7 +77,7 @@ def export(
 
     Raises `OptionError` for a format or suffix it does not know and for words that do not fit, `OutputError`.
     """
-    from wordgeo.formats.export import write_vectors
+    from wordgeo.formats.writer import write_vectors
 
     write_vectors(embeddings, path, format=format, replace_spaces=replace_spaces, overwrite=overwrite)
 
@@ -97,7 +97,7 @@ def convert(
     `format="wordgeo"` asks for a model folder whatever the name. Returns what was loaded, with its counts of what was
     replaced or left out. Raises what `load`, `save` and `export` raise.
     """
-    from wordgeo.formats.export import is_vector_file_name
+    from wordgeo.formats.writer import is_vector_file_name
 
     embeddings = load(source, encoding_errors=encoding_errors, duplicates=duplicates)
     if format == "wordgeo" or (format is None and not is_vector_file_name(target)):

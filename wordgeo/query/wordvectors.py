@@ -68,7 +68,13 @@ class WordVectors(Embeddings):
     @classmethod
     def of(cls, embeddings: Embeddings) -> WordVectors:
         """The same words and vectors (not copied), with questions."""
-        return cls(embeddings.vocabulary, embeddings.vectors, provenance=embeddings.provenance, path=embeddings.path)
+        return cls(
+            embeddings.vocabulary,
+            embeddings.vectors,
+            provenance=embeddings.provenance,
+            run=embeddings.run,
+            path=embeddings.path,
+        )
 
     def similar(
         self, word: str | npt.ArrayLike, /, k: int = 10, *, threads: int | None = None, **filters: Any
