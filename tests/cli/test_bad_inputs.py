@@ -211,10 +211,10 @@ def test_a_word_with_spaces_fits_no_vector_file(wordgeo, tmp_path) -> None:
 
 
 def small_disk() -> None:
-    """Before the command begins: no file may grow beyond 4 kB."""
+    """Before the command begins: no file may grow beyond 1 kB."""
     import resource
 
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
 
 
 def bound_by_permissions() -> None:
