@@ -132,13 +132,13 @@ def _verdict(runs: Ensemble, reports: Sequence[Sequence[AnalogyReport | Similari
     lines = [
         "What this can tell, and what it cannot:",
         f"- A neighbour from one run is weak evidence: of the {NEIGHBORS} neighbours, all {RUNS} runs share "
-        f"{shares[0]:.0f} % for words that occur {FREQUENT} times or more, and {shares[1]:.0f} % for rarer ones. Report "
-        "what the runs share.",
-        "- What they share comes from the text and not from chance in training. It does not follow that other text would "
-        "say the same: two hundred articles are no sample of English.",
+        f"{shares[0]:.0f} % for words that occur {FREQUENT} times or more, and {shares[1]:.0f} % for rarer ones. "
+        "Report what the runs share.",
+        "- What they share comes from the text and not from chance in training. It does not follow that other text "
+        "would say the same: two hundred articles are no sample of English.",
         f"- Similarity is there, roughly: {' and '.join(list(SUITES)[1:])} correlate with people's judgements at "
-        f"{np.mean(scores[1]):.2f} and {np.mean(scores[2]):.2f}. Their intervals are wide; do not rank two models whose "
-        "intervals overlap like this.",
+        f"{np.mean(scores[1]):.2f} and {np.mean(scores[2]):.2f}. Their intervals are wide; do not rank two models "
+        "whose intervals overlap like this.",
         f"- Relations are not: {100 * np.mean(scores[0]):.0f} % of the analogies are answered right. Half a million "
         "words are too few for them.",
     ]

@@ -13,7 +13,7 @@ import pytest
 from wordgeo import cli
 from wordgeo.errors import ThresholdError, UnknownWordError
 
-PROGRAM = [sys.executable, "-m", "wordgeo.cli"]
+PROGRAM = [sys.executable, "-P", "-m", "wordgeo.cli"]  # -P: the installed package, not the tree beside it
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,13 @@ def test_ctrl_c_leaves_with_130_and_nothing_on_disk(tmp_path) -> None:
     """Interrupted while it waits for text on standard input."""
     output = tmp_path / "corpus"
     args = [*PROGRAM, "corpus", "encode", "-", "-o", output]
-    with subprocess.Popen(args, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+
+    def accept_interrupts() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a job in the background is started with SIGINT ignored
+
+    with subprocess.Popen(
+        args, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=accept_interrupts
+    ) as process:
         process.stdin.write("the king\n" * 200_000)  # more than a pipe holds: returns only when it is being read
         process.stdin.flush()
         process.send_signal(signal.SIGINT)
