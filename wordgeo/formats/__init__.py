@@ -51,9 +51,9 @@ def load(
 def save(
     embeddings: Embeddings, path: str | Path, *, overwrite: bool = False, run: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes a model folder, whole or not at all; `run` (times, machine, loss curve) goes to `run.json`.
+    """Writes a model folder, whole or not at all; `run` (unset: `embeddings.run`) goes to `run.json`.
 
-    The same embeddings give the same bytes in every other file. Raises `OutputError`.
+    The same embeddings give the same bytes in every other file. Raises `OutputError`, and `OptionError` for no words.
     """
     from wordgeo.formats.folder import save_folder
 
