@@ -17,3 +17,12 @@ nitpicky = False
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Word embeddings with known uncertainty", "page_width": "1080px"}
+
+
+def escape_bars(app, what, name, obj, options, lines):
+    """Docstrings write |x| for lengths, which reStructuredText takes for the name of a substitution."""
+    lines[:] = [line if line.lstrip().startswith((">>>", "...")) else line.replace("|", r"\|") for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_bars)

@@ -20,8 +20,7 @@ __all__ = ["demo"]
     help="Folder that keeps everything made.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier demonstration left in the folder.")
-@click.option("--threads", type=int, metavar="N", help="Threads.  [all cores]")
-def demo(output: Path, overwrite: bool, threads: int | None) -> None:
+def demo(output: Path, overwrite: bool) -> None:
     """Do the whole job in about a minute, on a sample of Wikipedia.
 
     Encodes half a million words that come with gensim, trains three runs that differ only in their seed, asks for
@@ -29,5 +28,5 @@ def demo(output: Path, overwrite: bool, threads: int | None) -> None:
     """
     from wordgeo.demo import demonstrate
 
-    for paragraph in demonstrate(output, overwrite=overwrite, threads=threads, progress=True):
+    for paragraph in demonstrate(output, overwrite=overwrite, progress=True):
         click.echo(paragraph)
