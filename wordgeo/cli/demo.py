@@ -29,4 +29,4 @@ def demo(output: Path, overwrite: bool) -> None:
     from wordgeo.demo import demonstrate
 
     for paragraph in demonstrate(output, overwrite=overwrite, progress=True):
-        click.echo(paragraph)
+        click.echo(paragraph + "\n")
