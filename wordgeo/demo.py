@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 import wordgeo as wg
-from wordgeo.corpus import EncodedCorpus
+from wordgeo.corpus import EncodedCorpus, find_recipe
+from wordgeo.corpus.wikipedia import articles
 from wordgeo.errors import OutputError, UnknownWordError
 from wordgeo.evaluation import SUITES, AnalogyReport, SimilarityReport
 from wordgeo.progress import Progress
@@ -25,7 +26,7 @@ WORDS = ("music", "war", "computer", "paris", "river")
 ANALOGIES = (("man", "king", "woman"), ("france", "paris", "italy"), ("good", "better", "bad"))
 NEIGHBORS = 10
 FREQUENT = 100
-SAMPLE = "wikipedia-sample"
+SAMPLE = "gensim-wikipedia"
 
 
 def demonstrate(
@@ -69,13 +70,18 @@ def _paragraphs(folder: Path, overwrite: bool, progress: Progress | bool | None)
     yield _analogies(runs)
     reports = [[wg.evaluate(model, suite, progress=progress) for model in runs] for suite in SUITES]
     yield _scores(reports)
-    yield _verdict(runs, reports)
+    yield _verdict(runs, reports, len(corpus.documents) - 1)
     yield (
         f"Everything is kept in {folder}. Go on with\n"
         f"  wordgeo similar {first.path} music\n"
         f"  wordgeo eval {runs.path} --suite wordsim353\n"
         "and with a corpus of your own: wordgeo train TEXT -o DIR --runs 5"
     )
+
+
+def _encode(folder: Path, overwrite: bool, progress: Progress | bool | None) -> EncodedCorpus:
+    texts = (text for _, text in articles(find_recipe(SAMPLE).locate()))
+    return wg.encode(wg.Documents(texts), folder, overwrite=overwrite, progress=progress)
 
 
 def _neighbors(runs: Ensemble) -> str:
@@ -120,7 +126,7 @@ def _scores(reports: Sequence[Sequence[AnalogyReport | SimilarityReport]]) -> st
     return Table(columns, rows, "Benchmarks:", notes).to_text()
 
 
-def _verdict(runs: Ensemble, reports: Sequence[Sequence[AnalogyReport | SimilarityReport]]) -> str:
+def _verdict(runs: Ensemble, reports: Sequence[Sequence[AnalogyReport | SimilarityReport]], documents: int) -> str:
     """The last lines: what these numbers allow to say, and what they do not."""
     counts = runs[0].counts
     assert counts is not None
@@ -135,7 +141,7 @@ def _verdict(runs: Ensemble, reports: Sequence[Sequence[AnalogyReport | Similari
         f"{shares[0]:.0f} % for words that occur {FREQUENT} times or more, and {shares[1]:.0f} % for rarer ones. "
         "Report what the runs share.",
         "- What they share comes from the text and not from chance in training. It does not follow that other text "
-        "would say the same: two hundred articles are no sample of English.",
+        f"would say the same: {documents} articles are no sample of English.",
         f"- Similarity is there, roughly: {' and '.join(list(SUITES)[1:])} correlate with people's judgements at "
         f"{np.mean(scores[1]):.2f} and {np.mean(scores[2]):.2f}. Their intervals are wide; do not rank two models "
         "whose intervals overlap like this.",
