@@ -131,10 +131,10 @@ class Embeddings:
 
         vectors = KeyedVectors(vector_size=self.dimensions)  # not `count=`: add_vectors would come after empty rows
         vectors.add_vectors(self.words, self.vectors)  # copies
-        vectors.fill_norms(force=True)
         if self.counts is not None:
-            for word, count in zip(self.words, self.counts.tolist(), strict=True):
-                vectors.set_vecattr(word, "count", count)
+            vectors.allocate_vecattrs(["count"], [np.dtype(np.int64)])
+            vectors.expandos["count"][:] = self.counts
+        vectors.fill_norms(force=True)
         return vectors
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,16 +35,21 @@ def load(
     """
     from wordgeo.files import recover
     from wordgeo.formats.folder import open_folder, refuse_other_folder
-    from wordgeo.formats.vectorfile import read_vectors
+    from wordgeo.formats.reader import read_vectors
 
     path = Path(path)
-    recover(path)
-    if path.is_dir():
+    try:
+        recover(path)
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise NotFoundError(f"{path} does not exist; name a model folder or a vector file") from None
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror.lower() if isinstance(problem, OSError) and problem.strerror else problem
+        raise NotFoundError(f"{str(path)!r} cannot be opened: {reason}; name a model folder or a vector file") from None
+    if stat.S_ISDIR(mode):
         refuse_other_folder(path)
         return open_folder(path)
-    if not path.exists():
-        raise NotFoundError(f"{path} does not exist; name a model folder or a vector file")
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         raise FormatError("neither a folder nor a regular file", path)
     return read_vectors(path, format=format, encoding_errors=encoding_errors, duplicates=duplicates, threads=threads)
 
@@ -51,9 +57,9 @@ def load(
 def save(
     embeddings: Embeddings, path: str | Path, *, overwrite: bool = False, run: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes a model folder, whole or not at all; `run` (times, machine, loss curve) goes to `run.json`.
+    """Writes a model folder, whole or not at all; `run` (unset: `embeddings.run`) goes to `run.json`.
 
-    The same embeddings give the same bytes in every other file. Raises `OutputError`.
+    The same embeddings give the same bytes in every other file. Raises `OutputError`, and `OptionError` for no words.
     """
     from wordgeo.formats.folder import save_folder
 
@@ -77,7 +83,7 @@ def export(
 
     Raises `OptionError` for a format or suffix it does not know and for words that do not fit, `OutputError`.
     """
-    from wordgeo.formats.export import write_vectors
+    from wordgeo.formats.writer import write_vectors
 
     write_vectors(embeddings, path, format=format, replace_spaces=replace_spaces, overwrite=overwrite)
 
@@ -97,7 +103,7 @@ def convert(
     `format="wordgeo"` asks for a model folder whatever the name. Returns what was loaded, with its counts of what was
     replaced or left out. Raises what `load`, `save` and `export` raise.
     """
-    from wordgeo.formats.export import is_vector_file_name
+    from wordgeo.formats.writer import is_vector_file_name
 
     embeddings = load(source, encoding_errors=encoding_errors, duplicates=duplicates)
     if format == "wordgeo" or (format is None and not is_vector_file_name(target)):
