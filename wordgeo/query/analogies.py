@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,9 @@ def analogies(
     if method == "3cosadd" and gold is None and len(rows) <= FEW_QUESTIONS:
         return Answers(*top_k(embeddings, _offsets(embeddings, rows), **where))
     asked = Questions(embeddings, rows, method)
-    whole = candidates is None
-    table = Int8Table(asked) if whole and gold is None and int8_repays(embeddings, len(rows), k) else FloatTable(asked)
+    # The bounds of products and quotients of int8 cosines are too wide to exclude much, and so they are for ranks.
+    coarse = method == "3cosadd" and gold is None and candidates is None
+    table = Int8Table(asked) if coarse and int8_repays(embeddings, len(rows), k) else FloatTable(asked)
     scores = np.full(len(rows), np.nan, dtype=np.float32)
     if gold is not None:
         gold = np.where(_may_answer(gold, excluded, limit, candidates), gold, -1)
@@ -104,10 +106,10 @@ class Questions:
         self.embeddings, self.method = embeddings, METHODS.index(method)
         self.rows = rows
         if method == "3cosadd":
-            self.queries, self.lengths = _offsets(embeddings, rows), _offset_lengths(embeddings, rows)
+            self.queries, self.lengths = _offsets(embeddings, rows), _length(embeddings, rows, (-1, 1, 1))
         else:  # the direction from a to b; 3CosMul has no use for it
             self.queries = combine(embeddings, rows[:, 1::-1], np.tile([1.0, -1.0], (len(rows), 1)))
-            self.lengths = _lengths(_cosines(embeddings, rows[:, 0], rows[:, 1]))
+            self.lengths = _length(embeddings, rows, (-1, 1))
         self.query_norms = np.empty(len(rows))
         _fast.norms(self.queries, self.query_norms)
         self.shifts = np.zeros(len(rows))
@@ -206,15 +208,11 @@ def _cosines(embeddings: Embeddings, a: I64, b: I64) -> npt.NDArray[np.float64]:
     return out
 
 
-def _lengths(cosines: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.sqrt(np.maximum(2.0 - 2.0 * cosines, 0.0))
-
-
-def _offset_lengths(embeddings: Embeddings, rows: I64) -> npt.NDArray[np.float64]:
-    """|b - a + c| over unit vectors, where each is one."""
-    a, b, c = rows.T
-    ones = (embeddings.norms[rows] > 0).sum(axis=1)
-    square = ones - 2 * _cosines(embeddings, a, b) - 2 * _cosines(embeddings, a, c) + 2 * _cosines(embeddings, b, c)
+def _length(embeddings: Embeddings, rows: I64, signs: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Length of sums of unit vectors, Σ signs[j] x[rows[:, j]] / |x[rows[:, j]]|; a zero vector adds nothing."""
+    square = (embeddings.norms[rows[:, : len(signs)]] > 0).sum(axis=1).astype(np.float64)
+    for i, j in combinations(range(len(signs)), 2):
+        square += 2 * signs[i] * signs[j] * _cosines(embeddings, rows[:, i], rows[:, j])
     return np.sqrt(np.maximum(square, 0.0))
 
 
