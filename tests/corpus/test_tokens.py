@@ -144,7 +144,7 @@ texts = st.lists(st.sampled_from([*ALPHABET, *PIECES]) | st.characters(exclude_c
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     texts,
     st.sampled_from(["unicode", "whitespace"]),
@@ -157,6 +157,25 @@ texts = st.lists(st.sampled_from([*ALPHABET, *PIECES]) | st.characters(exclude_c
 def test_the_compiled_tokeniser_and_its_twin_agree(text, tokens, case, documents):
     options = {"tokens": tokens, "case": case, "documents": documents}
     assert documents_of(text, **options) == reference.documents_of(text, **options)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(texts | st.just("a"), max_size=8), st.sampled_from(["unicode", "whitespace"]))
+def test_breaks_part_documents_whatever_stands_beside_them(parts, tokens):
+    ends = list(itertools.accumulate(len(part.encode()) for part in parts))
+    found = documents_of("".join(parts), tokens=tokens, breaks=tuple(ends), plain=False)
+    alone = [documents_of(part, tokens=tokens, plain=False) for part in parts]
+    assert found == [document for documents in alone for document in documents]
+
+
+@pytest.mark.parametrize("piece", ["a²", "a\u0e01", "x's", "'s", "a.", "1²", "a\n", "²", "a中"])
+@pytest.mark.parametrize("count", [1, 2, 1000])
+def test_dense_text_has_room(piece, count):
+    text = piece * count
+    expected = reference.documents_of(text, tokens="unicode", case="lower", documents="line")
+    assert documents_of(text, documents="line") == expected
+    breaks = tuple(range(1, count + 1))
+    assert documents_of("a" * count, plain=False, breaks=breaks) == [[["a"]]] * count
 
 
 @settings(max_examples=500, deadline=None)

@@ -68,8 +68,8 @@ class Tokenizer:
         self._foreign = np.empty(words, dtype=np.uint32)
 
     def _make_text(self, size: int) -> None:
-        # Each token takes two bytes of text with what parts it from the next; an end can come before all tokens.
-        most = size // 2 + 4
+        # Every token has a byte of its own, a sentence end can come before all tokens, a document end before all those.
+        most = size + 2
         self._blob, self._word = np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.uint8)
         self._ids = np.empty(most, dtype=np.uint32)
         self._sentences, self._documents_ends = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.uint64)
