@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from wordgeo.corpus import _encode
+import wordgeo.corpus._encode as _encode
 from wordgeo.corpus.blocks import fold
 
 __all__ = ["documents_of", "prose_sentences", "words_of_prose"]

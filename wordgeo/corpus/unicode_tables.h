@@ -1,4 +1,4 @@
-/* What the tokeniser knows of each character. Written by make_unicode_tables.py; do not edit. */
+/* What the tokeniser knows of each character; written by tests/golden/make_unicode_tables.py. */
 #ifndef WORDGEO_UNICODE_TABLES_H
 #define WORDGEO_UNICODE_TABLES_H
 
