@@ -83,7 +83,7 @@ def test_words_of_prose(text, expected):
         ("Wait... What? - no", ["wait", "what no"]),
         ("Ft. Knox is 6 ft. In all, Lee-St. Clair et al. 2007", ["ft knox is 6 ft", "in all lee-st clair et al 2007"]),
         ("One\nTwo\r\nThree\rFour", ["one", "two", "three", "four"]),
-        ("No.5 of p. 7", ["no 5 of p 7"]),
+        ("No.5 of p. 7, J.-M. Petit", ["no 5 of p 7 j m petit"]),
     ],
 )
 def test_sentences_of_prose(text, expected):
