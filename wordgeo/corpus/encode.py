@@ -364,7 +364,7 @@ class _Joiner:
             ends = ends[1:]
             documents -= np.uint64(1)
         mapping = self._counter.add(numbered.blob, numbered.offsets, numbered.counts)
-        self._files[IDS].write(mapping[numbered.ids].astype("<u4", copy=False))
+        self._files[IDS].write(mapping[numbered.ids].astype("<u4", copy=False).data)
         self.tokens += len(numbered.ids)
         self._write_sentences(ends)
         self._write_documents(documents)
@@ -375,7 +375,7 @@ class _Joiner:
 
     def _write_sentences(self, ends: npt.NDArray[np.uint64]) -> None:
         if len(ends):
-            self._files[SENTENCES].write(ends.astype("<u8", copy=False))
+            self._files[SENTENCES].write(ends.astype("<u8", copy=False).data)
             self._sentences += len(ends)
             self._sentence_end = int(ends[-1])
 
@@ -383,7 +383,7 @@ class _Joiner:
         if len(ends) and ends[0] == self._document_end:
             ends = ends[1:]
         if len(ends):
-            self._files[DOCUMENTS].write(ends.astype("<u8", copy=False))
+            self._files[DOCUMENTS].write(ends.astype("<u8", copy=False).data)
             self._documents += len(ends)
             self._document_end = int(ends[-1])
 
