@@ -70,19 +70,24 @@ static inline uint64_t wordtable_probe(const wordtable *table, const uint8_t *wo
     return slot;
 }
 
-/* The word's index, appended to the table where it is new. The caller has made room in slots, blob and offsets. */
-static inline uint64_t wordtable_add(wordtable *table, const uint8_t *word, size_t size) {
-    const uint64_t hash = wordtable_hash(word, size);
-    int64_t index;
-    const uint64_t slot = wordtable_probe(table, word, size, hash, &index);
-    if (index != WORDTABLE_ABSENT)
-        return (uint64_t)index;
+/* Appends a word that the table does not have, at the slot that `wordtable_probe` found; returns its index.
+ * The caller has made room in slots, blob and offsets. */
+static inline uint64_t wordtable_put(wordtable *table, const uint8_t *word, size_t size, uint64_t hash,
+                                     uint64_t slot) {
     const uint64_t at = table->offsets[table->words];
     memcpy(table->blob + at, word, size);
     table->blob_size = at + size;
     table->slots[slot] = (hash >> 32) << 32 | table->words;
     table->offsets[table->words + 1] = at + size;
     return table->words++;
+}
+
+/* The word's index, appended to the table where it is new. */
+static inline uint64_t wordtable_add(wordtable *table, const uint8_t *word, size_t size) {
+    const uint64_t hash = wordtable_hash(word, size);
+    int64_t index;
+    const uint64_t slot = wordtable_probe(table, word, size, hash, &index);
+    return index != WORDTABLE_ABSENT ? (uint64_t)index : wordtable_put(table, word, size, hash, slot);
 }
 
 #endif

@@ -1,0 +1,432 @@
+"""Encodes text: blocks are numbered side by side, joined in order, and finally renumbered by frequency."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordgeo import files
+from wordgeo.corpus.blocks import PLACES_KEPT, TABLES_VERSION, Block, Numbered, Tokenizer
+from wordgeo.corpus.encoded import (
+    ARRAYS,
+    DOCUMENTS,
+    FORMAT,
+    FORMAT_VERSION,
+    IDS,
+    MARKER,
+    NPY_HEADER_BYTES,
+    SENTENCES,
+    EncodedCorpus,
+    fingerprint,
+    npy_header,
+)
+from wordgeo.corpus.readers import Reader, Source, Sources, resolve_sources
+from wordgeo.errors import CorpusError
+from wordgeo.progress import Progress, resolve_progress
+from wordgeo.threads import resolve_threads
+from wordgeo.validate import choice, whole_number
+from wordgeo.vocabulary import Vocabulary, WordCounter
+
+__all__ = ["TOKENIZER_VERSION", "encode", "encode_cached"]
+
+TOKENIZER_VERSION = 1  # counts up when the same text and settings give other tokens
+REMAP_TOKENS = 1 << 22
+
+log = logging.getLogger(__name__)
+
+
+def encode(
+    sources: Sources,
+    output: str | Path,
+    *,
+    tokens: str = "unicode",
+    case: str = "lower",
+    documents: str = "blank",
+    input_format: str | None = None,
+    field: str = "text",
+    encoding_errors: str = "replace",
+    max_vocab: int | None = None,
+    threads: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+) -> EncodedCorpus:
+    """Turns text into an encoded corpus: a folder of word numbers that every training reads.
+
+    Parameters
+    ----------
+    sources
+        A path, or several: text files, JSON lines, either of them packed with gzip or zstd (told by their content),
+        folders (all files below, sorted), globs, "-" for standard input; or `Documents(texts)`.
+    output
+        The folder to make.
+    tokens
+        "unicode": words of running text after UAX #29, with the exceptions listed in the guide; sentences are
+        found. "whitespace": the text is tokenised already; words lie between white space, a line is a sentence.
+    case
+        "lower" (`str.lower`) or "keep". Words are in Unicode form NFC either way.
+    documents
+        In plain text "blank" (a blank line ends a document) or "line" (each line is one). Every source begins a new
+        document, and a JSON line is one.
+    input_format
+        "text" or "jsonl", where the content must not decide.
+    field
+        The field of a JSON object that holds the text.
+    encoding_errors
+        What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or "refuse".
+    max_vocab
+        Drop all but this many words, the most frequent. By default no word is dropped.
+    threads
+        The result does not depend on it.
+    overwrite
+        Replace an encoded corpus that is there already.
+
+    Raises `CorpusError` for text that cannot be read or has no word, `NotFoundError`, `OptionError` and
+    `OutputError`. Nothing is left behind then.
+
+    >>> import tempfile, wordgeo.corpus as corpus
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     encoded = corpus.encode(corpus.Documents(["The cat sat. The dog sat too."]), folder + "/cats")
+    ...     encoded.vocabulary.words, encoded.sentences.tolist()
+    (['sat', 'the', 'cat', 'dog', 'too'], [0, 3, 7])
+    """
+    settings = _settings(tokens, case, documents, input_format, field, encoding_errors, max_vocab)
+    count, shown = resolve_threads(threads), resolve_progress(progress)
+    found = resolve_sources(sources)
+    with files.atomic_folder(output, marker=MARKER, overwrite=overwrite) as folder:
+        _encode_into(folder, found, settings, count, shown)
+    return EncodedCorpus.open(output)
+
+
+def encode_cached(
+    sources: Sources,
+    *,
+    tokens: str = "unicode",
+    case: str = "lower",
+    documents: str = "blank",
+    input_format: str | None = None,
+    field: str = "text",
+    encoding_errors: str = "replace",
+    max_vocab: int | None = None,
+    threads: int | None = None,
+    progress: Progress | bool | None = None,
+) -> EncodedCorpus:
+    """Like `encode`, into the cache: the same content with the same settings is encoded once and then only mapped.
+
+    Entries that were used longest ago make room for new ones beyond `WORDGEO_CACHE_LIMIT` gigabytes.
+    """
+    settings = _settings(tokens, case, documents, input_format, field, encoding_errors, max_vocab)
+    count, shown = resolve_threads(threads), resolve_progress(progress)
+    cache = files.cache_folder("corpora")
+    found = resolve_sources(sources)
+    entry = None
+    if all(source.size is not None for source in found):
+        entry = cache / _cache_key([_checksum(source.path) for source in found if source.path], settings)
+    if entry is None or not EncodedCorpus.is_one(entry):
+        # What can be read only once is encoded before its checksum is known.
+        fresh = entry or cache / f"stream-{secrets.token_hex(8)}"
+        with files.atomic_folder(fresh, marker=MARKER, overwrite=True) as folder:
+            info = _encode_into(folder, found, settings, count, shown)
+        if entry is None:
+            entry = cache / _cache_key([source["blake2b"] for source in info["sources"]], settings)
+            _keep_in_cache(fresh, entry)
+    os.utime(entry)
+    files.evict(cache, entry)
+    return EncodedCorpus.open(entry)
+
+
+def _settings(
+    tokens: str,
+    case: str,
+    documents: str,
+    input_format: str | None,
+    field: str,
+    encoding_errors: str,
+    max_vocab: int | None,
+) -> dict[str, Any]:
+    if input_format is not None:
+        choice("input_format", input_format, ("text", "jsonl"))
+    if max_vocab is not None:
+        max_vocab = whole_number("max_vocab", max_vocab, 1)
+    return {
+        "tokens": choice("tokens", tokens, ("unicode", "whitespace")),
+        "case": choice("case", case, ("lower", "keep")),
+        "documents": choice("documents", documents, ("blank", "line")),
+        "input_format": input_format,
+        "field": field,
+        "encoding_errors": choice("encoding_errors", encoding_errors, ("replace", "refuse")),
+        "max_vocab": max_vocab,
+    }
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+
+
+def _cache_key(checksums: list[str], settings: dict[str, Any]) -> str:
+    key = json.dumps([checksums, settings, TOKENIZER_VERSION, TABLES_VERSION, FORMAT_VERSION])
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+def _keep_in_cache(fresh: Path, entry: Path) -> None:
+    """Gives a fresh folder its name, unless that entry is there already."""
+    try:
+        fresh.rename(entry)
+    except OSError:
+        shutil.rmtree(fresh)
+
+
+def _encode_into(
+    folder: Path, sources: list[Source], settings: dict[str, Any], threads: int, progress: Progress
+) -> dict[str, Any]:
+    """Fills the folder; returns what its `corpus.json` holds."""
+    flaws = _Flaws(sources, refuse=settings["encoding_errors"] == "refuse")
+    reader = Reader(sources, input_format=settings["input_format"], field=settings["field"], report=flaws.add)
+    sizes = [source.size for source in sources]
+    progress.start("encoding", None if None in sizes else sum(size or 0 for size in sizes), "B")
+    try:
+        with _Joiner(folder) as joiner:
+            done = 0
+            for block, numbered in _numbered(reader.blocks(), settings, threads):
+                flaws.add_block(block, numbered)
+                joiner.add(block, numbered)
+                progress.advance(reader.position - done)
+                done = reader.position
+    finally:
+        progress.finish()
+    if not joiner.tokens:
+        raise CorpusError(f"no word in {', '.join(source.name for source in sources[:3])}; there is nothing to encode")
+    vocabulary, pruned = joiner.renumber(settings["max_vocab"])
+    with (folder / "vocabulary").open("wb") as file:
+        vocabulary.write(file)
+    made = {
+        "tokens": settings["tokens"],
+        "case": settings["case"],
+        "normalization": "NFC",
+        "unicode": TABLES_VERSION,
+        "tokenizer_version": TOKENIZER_VERSION,
+    }
+    arrays = [np.load(folder / name, mmap_mode="r") for name in ARRAYS]
+    info = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fingerprint": fingerprint(arrays, vocabulary, json.dumps(made)),
+        **made,
+        "documents": settings["documents"],
+        "counts": {
+            "tokens": len(arrays[0]),
+            "types": len(vocabulary),
+            "sentences": len(arrays[1]) - 1,
+            "documents": len(arrays[2]) - 1,
+        },
+        "sources": reader.facts,
+        "replaced": flaws.to_dict(),
+        "nul_characters": flaws.nul_characters,
+        "pruned": pruned,
+    }
+    files.write_json(folder / MARKER, info)
+    return info
+
+
+def _numbered(blocks: Iterator[Block], settings: dict[str, Any], threads: int) -> Iterator[tuple[Block, Numbered]]:
+    """The blocks with what became of them, in order; a few are in flight."""
+
+    def tokenizer() -> Tokenizer:
+        return Tokenizer(tokens=settings["tokens"], case=settings["case"], documents=settings["documents"])
+
+    if threads == 1:
+        alone = tokenizer()
+        for block in blocks:
+            yield block, alone.number(block)
+        return
+    of_thread = threading.local()
+
+    def number(block: Block) -> Numbered:
+        if not hasattr(of_thread, "tokenizer"):
+            of_thread.tokenizer = tokenizer()
+        return of_thread.tokenizer.number(block)
+
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="wordgeo-encode")
+    waiting: collections.deque[tuple[Block, Future[Numbered]]] = collections.deque()
+    try:
+        for block in blocks:
+            waiting.append((block, pool.submit(number, block)))
+            if len(waiting) > threads + 1:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Flaws:
+    """What had to be replaced: how much, and where first."""
+
+    def __init__(self, sources: list[Source], *, refuse: bool) -> None:
+        self._sources, self._refuse = sources, refuse
+        self._counts = [0] * len(sources)
+        self._places: list[list[int]] = [[] for _ in sources]
+        self._lines = [0] * len(sources)
+        self.nul_characters = 0
+
+    def add(self, source: int, line: int, what: str) -> None:
+        """One sequence of bytes or one surrogate, at a line counted from 1."""
+        if self._refuse:
+            raise CorpusError(
+                f"{self._sources[source].name}, line {line}: {what}; convert the text to UTF-8, or let such "
+                "characters be replaced (encoding_errors 'replace')"
+            )
+        self._counts[source] += 1
+        if len(self._places[source]) < PLACES_KEPT and line not in self._places[source]:
+            self._places[source].append(line)
+
+    def add_block(self, block: Block, numbered: Numbered) -> None:
+        """What a block of plain text had."""
+        for line in numbered.places:
+            self.add(block.source, self._lines[block.source] + line + 1, "not UTF-8")
+        self._counts[block.source] += numbered.replaced - len(numbered.places)
+        self._lines[block.source] += numbered.lines
+        self.nul_characters += numbered.nul_characters
+
+    def to_dict(self) -> dict[str, Any]:
+        """The total and the first places; also logged."""
+        places = [
+            {"source": source.name, "line": line}
+            for source, lines in zip(self._sources, self._places, strict=True)
+            for line in lines
+        ][:PLACES_KEPT]
+        total = sum(self._counts)
+        if total:
+            first = places[0]
+            log.warning(
+                "%d sequences that are not UTF-8 were replaced, first in %s, line %d",
+                total,
+                first["source"],
+                first["line"],
+            )
+        if self.nul_characters:
+            log.warning("%d NUL characters were read as spaces", self.nul_characters)
+        return {"count": total, "places": places}
+
+
+class _Joiner:
+    """Joins numbered blocks, in order, into the files of the corpus; word numbers are provisional until `renumber`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._counter = WordCounter()
+        self.tokens = self._sentences = self._documents = 0
+        self._sentence_end = self._document_end = 0  # the last one written
+
+    def __enter__(self) -> _Joiner:
+        with contextlib.ExitStack() as stack:
+            self._files = {name: stack.enter_context((self._folder / name).open("wb")) for name in ARRAYS}
+            self._stack = stack.pop_all()
+        for name, file in self._files.items():
+            file.write(bytes(NPY_HEADER_BYTES))
+            if name != IDS:
+                file.write(bytes(8))  # the first sentence and document begin at 0
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        with self._stack:
+            if problem[0] is None:
+                self._end_sentence()
+                self._write_documents(np.array([self._sentences], dtype=np.uint64))
+                lengths = (self.tokens, self._sentences + 1, self._documents + 1)
+                for (name, dtype), length in zip(ARRAYS.items(), lengths, strict=True):
+                    self._files[name].seek(0)
+                    self._files[name].write(npy_header(dtype, length))
+
+    def add(self, block: Block, numbered: Numbered) -> None:
+        """Adds the next block."""
+        if not block.mid_line:
+            self._end_sentence()
+        ends = numbered.sentences + np.uint64(self.tokens)
+        documents = numbered.documents + np.uint64(self._sentences)
+        if len(ends) and ends[0] == self._sentence_end:
+            ends = ends[1:]
+            documents -= np.uint64(1)
+        mapping = self._counter.add(numbered.blob, numbered.offsets, numbered.counts)
+        self._files[IDS].write(mapping[numbered.ids].astype("<u4", copy=False))
+        self.tokens += len(numbered.ids)
+        self._write_sentences(ends)
+        self._write_documents(documents)
+
+    def _end_sentence(self) -> None:
+        if self.tokens > self._sentence_end:
+            self._write_sentences(np.array([self.tokens], dtype=np.uint64))
+
+    def _write_sentences(self, ends: npt.NDArray[np.uint64]) -> None:
+        if len(ends):
+            self._files[SENTENCES].write(ends.astype("<u8", copy=False))
+            self._sentences += len(ends)
+            self._sentence_end = int(ends[-1])
+
+    def _write_documents(self, ends: npt.NDArray[np.uint64]) -> None:
+        if len(ends) and ends[0] == self._document_end:
+            ends = ends[1:]
+        if len(ends):
+            self._files[DOCUMENTS].write(ends.astype("<u8", copy=False))
+            self._documents += len(ends)
+            self._document_end = int(ends[-1])
+
+    def renumber(self, max_vocab: int | None) -> tuple[Vocabulary, dict[str, int]]:
+        """Gives words their rank as number and drops those beyond `max_vocab`; says what was dropped."""
+        vocabulary, ranks = self._counter.ranked()
+        ids = np.memmap(self._folder / IDS, "<u4", "r+", NPY_HEADER_BYTES)
+        if max_vocab is None or max_vocab >= len(vocabulary):
+            for begin in range(0, len(ids), REMAP_TOKENS):
+                ids[begin : begin + REMAP_TOKENS] = ranks[ids[begin : begin + REMAP_TOKENS]]
+            ids.flush()
+            return vocabulary, {"types": 0, "tokens": 0}
+        kept = self._drop(ids, ranks, max_vocab)
+        pruned = {"types": len(vocabulary) - max_vocab, "tokens": self.tokens - kept}
+        log.warning(
+            "max_vocab %d: the %d rarest words were dropped, %d tokens", max_vocab, pruned["types"], pruned["tokens"]
+        )
+        return vocabulary.head(max_vocab), pruned
+
+    def _drop(self, ids: np.memmap, ranks: npt.NDArray[np.uint32], most: int) -> int:
+        """Moves the tokens that stay together, in place, and the sentences and documents with them."""
+        sentences = np.array(np.load(self._folder / SENTENCES, mmap_mode="r"))
+        documents = np.array(np.load(self._folder / DOCUMENTS, mmap_mode="r"))
+        kept = low = 0
+        moved = np.zeros_like(sentences)
+        for begin in range(0, len(ids), REMAP_TOKENS):
+            numbers = ranks[ids[begin : begin + REMAP_TOKENS]]
+            stays = numbers < most
+            high = int(np.searchsorted(sentences, begin + len(numbers)))
+            before = np.concatenate([[0], np.cumsum(stays)])
+            moved[low:high] = kept + before[(sentences[low:high] - np.uint64(begin)).astype(np.int64)]
+            low = high
+            ids[kept : kept + int(before[-1])] = numbers[stays]
+            kept += int(before[-1])
+        moved[low:] = kept
+        ids.flush()
+        # A sentence without tokens is no sentence, and a document without sentences no document.
+        full = np.concatenate([[True], moved[1:] > moved[:-1]])
+        documents = np.unique(np.cumsum(full)[documents.astype(np.int64)] - 1).astype("<u8")
+        sentences = moved[full].astype("<u8")
+        for name, array in ((SENTENCES, sentences), (DOCUMENTS, documents)):
+            (self._folder / name).write_bytes(npy_header("<u8", len(array)) + array.tobytes())
+        with (self._folder / IDS).open("r+b") as file:
+            file.write(npy_header("<u4", kept))
+            file.truncate(NPY_HEADER_BYTES + 4 * kept)
+        return kept
