@@ -63,8 +63,8 @@ cdef inline int number(const uint8_t *text, const uint8_t *line_end, const uint8
         if digit > 9:
             break
         seen = 1
-        mantissa = mantissa * 10 + digit  # wraps only beyond 19 digits, which are not used
-        digits += mantissa != 0
+        mantissa = mantissa * 10 + digit  # may wrap, to 0 even, but only beyond 19 digits, which are not used
+        digits += mantissa != 0 or digits != 0
         p += 1
     if p < line_end and p[0] == b'.':
         p += 1

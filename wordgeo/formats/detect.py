@@ -7,14 +7,16 @@ from pathlib import Path
 
 from wordgeo.errors import FormatError
 
-__all__ = ["FORMATS", "GZIP_MAGIC", "HEADER", "UTF8_MARK", "detect"]
+__all__ = ["FORMATS", "GZIP_MAGIC", "HEADER", "UTF8_MARK", "detect", "refuse_foreign"]
 
 FORMATS = ("word2vec", "word2vec-binary", "glove")
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 # The first line of word2vec's formats: how many words, how many dimensions.
 HEADER = re.compile(rb"[ \t]*([-+]?[0-9]{1,20})[ \t]+([-+]?[0-9]{1,20})[ \t\r]*")
-PICKLE = re.compile(rb"\x80[\x01-\x05][\x95(c}\]\x8c]|\(?c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\((?:[dl]p\d|i[A-Za-z_])")
+PICKLE = re.compile(
+    rb"\x80[\x01-\x05][\x95(c}\]\x8c]|\(?c[A-Za-z_][\w.]*\n[A-Za-z_]\w*\n|\([dl]p\d+\n|\(i[A-Za-z_][\w.]*\n"
+)
 CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 EXPORT = "export it as word2vec text from the tool that made it"
@@ -43,12 +45,8 @@ A_PICKLE = (
 )
 
 
-def detect(head: bytes, path: str | Path) -> str:
-    """One of `FORMATS` for a file that begins with `head` (its first 64 KB, or all of it).
-
-    With a header, the rows are text unless control characters or broken UTF-8 stand where the first numbers should.
-    Raises `FormatError` that names what the file is, where it is known and not read.
-    """
+def refuse_foreign(head: bytes, path: str | Path) -> None:
+    """Raises `FormatError` that says what a file is that begins with `head`, if it is known and not read."""
     if not head:
         raise FormatError("the file is empty", path)
     if PICKLE.match(head):
@@ -59,9 +57,17 @@ def detect(head: bytes, path: str | Path) -> str:
             raise FormatError(what, path)
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 1 << 32:
         raise FormatError("a safetensors file; name the model folder that it lies in", path)
-    line, newline, rest = head.removeprefix(UTF8_MARK).partition(b"\n")
+
+
+def detect(head: bytes, path: str | Path) -> str:
+    """One of `FORMATS` for a file that begins with `head` (its first 64 KB, or all of it).
+
+    With a header, the rows are text unless control characters or broken UTF-8 stand where the first numbers should.
+    Raises `FormatError` for what is neither text nor has a header.
+    """
+    line, _, rest = head.removeprefix(UTF8_MARK).partition(b"\n")
     header = HEADER.fullmatch(line)
-    if header is None or not newline:
+    if header is None:
         if CONTROL.search(line) or b"\x00" in head[:64]:
             raise FormatError("not a vector file: neither text nor a word2vec header at its beginning", path)
         return "glove"

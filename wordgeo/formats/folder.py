@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wordgeo.embeddings import Embeddings
-from wordgeo.errors import FormatError, OutputError
+from wordgeo.errors import FormatError, OptionError, OutputError
 from wordgeo.files import atomic_folder, is_partial, read_json, write_json
 from wordgeo.formats import safetensors
 from wordgeo.formats.card import model_card
@@ -21,6 +21,7 @@ __all__ = ["FORMAT_VERSION", "MARKER", "is_folder", "open_folder", "refuse_other
 
 FORMAT_VERSION = 1
 MARKER = "wordgeo.json"
+RUN = "run.json"
 TENSORS = "model.safetensors"
 EMBEDDINGS = "embeddings"
 # What wordgeo.json says of the folder itself; the rest of it is the provenance.
@@ -36,11 +37,15 @@ def save_folder(
 ) -> None:
     """Writes a model folder that appears whole or not at all.
 
-    `run` (times, machine, loss curve) goes to `run.json`; everything else is the same bytes for the same embeddings.
-    Raises `OutputError` if `path` exists (unless `overwrite`, and it is a model) or cannot be written.
+    `run` (times, machine, loss curve; `embeddings.run` if it is not given) goes to `run.json`; everything else is the
+    same bytes for the same embeddings. Raises `OptionError` if there are no words, `OutputError` if `path` exists
+    (unless `overwrite`, and it is a model) or cannot be written.
     """
-    if _is_unfinished(Path(path).name):  # a run lies inside its ensemble's unfinished folder
+    # The name alone counts: the runs of an ensemble are written inside its unfinished folder.
+    if _is_unfinished(Path(path).name):
         raise OutputError(f"{path} is a name for what is not finished; choose one that does not end in .training")
+    if not len(embeddings):
+        raise OptionError("the embeddings have no words; there is nothing to save")
     provenance = plain({k: v for k, v in embeddings.provenance.items() if k not in FORMAT_FIELDS})
     facts = {"format_version": FORMAT_VERSION, "words": len(embeddings), "dimensions": embeddings.dimensions}
     unknown_row = np.zeros((1, embeddings.dimensions), dtype=np.float32)
@@ -52,7 +57,7 @@ def save_folder(
         write_config(folder / "config.json", embeddings.dimensions)
         write_modules(folder / "modules.json")
         (folder / "README.md").write_text(model_card(embeddings), encoding="utf-8", newline="\n")
-        write_json(folder / "run.json", plain(dict(run or {})))
+        write_json(folder / RUN, plain(dict(embeddings.run if run is None else run)))
         write_json(folder / MARKER, facts | provenance)
 
 
@@ -88,7 +93,8 @@ def open_folder(path: str | Path) -> Embeddings:
     if matrix[-1].any():
         raise FormatError("the last row (unknown words) is not zero; the files do not belong together", path / TENSORS)
     provenance = {key: value for key, value in facts.items() if key not in FORMAT_FIELDS}
-    return Embeddings(vocabulary, matrix[:-1], provenance=provenance, path=path)
+    run = read_json(path / RUN) if (path / RUN).exists() else {}  # not every copy of a model carries it
+    return Embeddings(vocabulary, matrix[:-1], provenance=provenance, run=run, path=path)
 
 
 def is_folder(path: str | Path) -> bool:

@@ -69,5 +69,5 @@ def _provenance(model: Any) -> dict[str, Any]:
         facts["parameters"] = {name: value for name, value in known.items() if value is not None}
         facts["seed"] = getattr(model, "seed", None)
     facts["imported"] = {"class": f"{kind.__module__}.{kind.__name__}"}
-    facts["packages"] = {"gensim": gensim.__version__}
+    facts["versions"] = {"gensim": gensim.__version__}
     return facts

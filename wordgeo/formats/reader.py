@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import FormatError
 from wordgeo.formats import _text
-from wordgeo.formats.detect import FORMATS, detect
+from wordgeo.formats.detect import FORMATS, detect, refuse_foreign
 from wordgeo.formats.rows import Rows
 from wordgeo.formats.source import MOST_DIMENSIONS, Source, opened
 from wordgeo.threads import resolve_threads, run_blocks
@@ -44,8 +44,8 @@ def read_vectors(
     count = resolve_threads(threads)
     rows = Rows(path, replace=encoding_errors == "replace", keep_first=duplicates == "first")
     with opened(path) as source:
-        kind = detect(source.head, path)
-        kind = format or kind
+        refuse_foreign(source.head, path)
+        kind = format or detect(source.head, path)
         if kind == "word2vec-binary":
             _read_binary(source, rows)
         else:

@@ -70,7 +70,7 @@ def write(path: str | Path, tensors: Mapping[str, Sequence[npt.NDArray]]) -> Non
                 rows = max(1, BLOCK_BYTES // max(1, math.prod(piece.shape[1:]) * piece.itemsize))
                 for begin in range(0, len(piece), rows):
                     block = np.ascontiguousarray(piece[begin : begin + rows], dtype=piece.dtype.newbyteorder("<"))
-                    file.write(memoryview(block).cast("B"))
+                    file.write(block.data)
 
 
 def read_header(path: str | Path) -> dict[str, Tensor]:

@@ -50,6 +50,8 @@ def write_vectors(
             )
         format = SUFFIXES[_suffix(path)]
     choice("format", format, FORMATS)
+    if not len(embeddings):
+        raise OptionError("the embeddings have no words; there is nothing to write")
     words = _writable_words(embeddings, replace_spaces)
     if format == "glove":
         _refuse_first_row_that_reads_as_header(embeddings, words)

@@ -1,0 +1,5 @@
+"""`python -m wordgeo.cli` is `wordgeo`."""
+
+from wordgeo.cli import main
+
+main()

@@ -1,0 +1,77 @@
+"""How results are printed: `--format table|json|csv` means the same in every command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from wordgeo.embeddings import Embeddings
+    from wordgeo.results import Result
+
+__all__ = ["format_option", "show", "show_all", "show_models"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def format_option(function: Function) -> Function:
+    """Adds `--format`, passed on as `style`."""
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(["table", "json", "csv"]),
+        default="table",
+        show_default=True,
+        help="How the result is printed.",
+    )(function)
+
+
+def show(result: Result, style: str) -> None:
+    """Prints one result: JSON is its `to_dict()`, CSV its first table."""
+    if style == "json":
+        _print_json(result.to_dict())
+    elif style == "csv":
+        click.echo(result.tables()[0].to_csv(), nl=False)
+    else:
+        click.echo("\n\n".join(table.to_text() for table in result.tables()))
+
+
+def show_all(results: Sequence[Result], names: Sequence[str], style: str, *, column: str) -> None:
+    """Prints one result for each operand: JSON is `{"results": [...]}`.
+
+    CSV is one table, whose first column, called `column`, says which of `names` the row belongs to; where results
+    have different columns, those that a row lacks are empty.
+    """
+    if style == "json":
+        _print_json({"results": [result.to_dict() for result in results]})
+    elif style == "csv":
+        from wordgeo.results import Table
+
+        firsts = [result.tables()[0] for result in results]
+        columns = list(dict.fromkeys(name for table in firsts for name in table.columns))
+        rows: list[list[Any]] = []
+        for name, table in zip(names, firsts, strict=True):
+            for values in table.rows:
+                row = dict(zip(table.columns, values, strict=True))
+                rows.append([name, *(row.get(known) for known in columns)])
+        click.echo(Table((column, *columns), rows).to_csv(), nl=False)
+    else:
+        click.echo("\n\n".join(table.to_text() for result in results for table in result.tables()))
+
+
+def show_models(models: Sequence[tuple[str, Embeddings]], style: str) -> None:
+    """Prints what is known about one model, or about each of several as `show_all` does."""
+    from wordgeo.cli.reports import ModelInfo
+
+    infos = [ModelInfo.of(model, name) for name, model in models]
+    if len(infos) == 1:
+        show(infos[0], style)
+    else:
+        show_all(infos, [name for name, _ in models], style, column="model")
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2))

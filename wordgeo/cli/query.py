@@ -1,0 +1,104 @@
+"""Questions to a model: neighbours, similarity, analogies, arithmetic, the odd one out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from wordgeo.cli.models import load_one
+from wordgeo.cli.options import neighbor_options, read_filters
+from wordgeo.cli.output import format_option, show, show_all
+
+__all__ = ["analogy", "odd", "query", "similar", "similarity"]
+
+
+@click.command()
+@click.argument("model")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@neighbor_options
+@format_option
+def similar(model: str, words: tuple[str, ...], style: str, **options: Any) -> None:
+    """List the nearest neighbours of each WORD.
+
+    Neighbours are ordered by cosine. JSON is {"results": [...]}, one result for each word.
+
+    \b
+        wordgeo similar wiki king queen -k 5
+    """
+    filters = read_filters(options)
+    vectors = load_one(model)
+    show_all([vectors.similar(word, **filters) for word in words], words, style, column="query")
+
+
+@click.command()
+@click.argument("model")
+@click.argument("a")
+@click.argument("b")
+@format_option
+def similarity(model: str, a: str, b: str, style: str) -> None:
+    """Print the cosine of two words.
+
+    \b
+        wordgeo similarity wiki king queen
+    """
+    from wordgeo.cli.reports import Similarity
+
+    show(Similarity((a, b), load_one(model).similarity(a, b)), style)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("a")
+@click.argument("b")
+@click.argument("c")
+@click.option(
+    "--method",
+    type=click.Choice(["3cosadd", "3cosmul"]),
+    default="3cosadd",
+    show_default=True,
+    help="What is maximised: cos(d,b) - cos(d,a) + cos(d,c), or the product of Levy & Goldberg (2014).",
+)
+@neighbor_options
+@format_option
+def analogy(model: str, a: str, b: str, c: str, method: str, style: str, **options: Any) -> None:
+    """Answer 'A is to B as C is to ?'.
+
+    The three words of the question are never answers.
+
+    \b
+        wordgeo analogy wiki man king woman
+    """
+    filters = read_filters(options)
+    show(load_one(model).analogy(a, b, c, method=method, **filters), style)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("expression")
+@neighbor_options
+@format_option
+def query(model: str, expression: str, style: str, **options: Any) -> None:
+    """List the words nearest to a sum such as 'king - man + woman'.
+
+    Plus and minus need spaces around them. Words may have weights (0.5*king), and several words in quotes
+    are one word of the vocabulary: "new york" also tries new_york.
+
+    \b
+        wordgeo query wiki "king - man + woman" --top 50000
+    """
+    filters = read_filters(options)
+    show(load_one(model).query(expression, **filters), style)
+
+
+@click.command()
+@click.argument("model")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@format_option
+def odd(model: str, words: tuple[str, ...], style: str) -> None:
+    """Find the word that does not belong to the others.
+
+    \b
+        wordgeo odd wiki breakfast cereal dinner car
+    """
+    show(load_one(model).odd(list(words)), style)

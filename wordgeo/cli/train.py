@@ -1,0 +1,82 @@
+"""Training from the command line, from a file of settings, or both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wordgeo.cli.options import encoding_options, given, output_options
+from wordgeo.cli.output import format_option, show, show_models
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="SRC...")
+@output_options(required=False)
+@click.option(
+    "--config",
+    "settings",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    help="Read options from a file; the command line wins.",
+)
+@click.option("--algorithm", metavar="NAME", help="skipgram or cbow.  [skipgram]")
+@click.option("--engine", metavar="NAME", help="auto or gensim; auto takes what this version has.  [auto]")
+@click.option("--dim", type=int, metavar="N", help="Dimensions of the vectors.")
+@click.option("--window", type=int, metavar="N", help="Largest distance between a word and its context.")
+@click.option("--negative", type=int, metavar="N", help="Noise words for each pair; 0 needs --hs.")
+@click.option("--hs/--no-hs", default=None, help="Hierarchical softmax.")
+@click.option("--epochs", type=int, metavar="N", help="Passes over the corpus.")
+@click.option("--min-count", type=int, metavar="N", help="Leave out words that occur less often.")
+@click.option("--sample", type=float, metavar="X", help="Share above which frequent words are thinned; 0 keeps all.")
+@click.option("--alpha", type=float, metavar="X", help="Learning rate at the start.")
+@click.option("--min-alpha", type=float, metavar="X", help="Learning rate at the end.")
+@click.option("--ns-exponent", type=float, metavar="X", help="Exponent of the noise distribution.")
+@click.option(
+    "--cbow-mean/--no-cbow-mean", default=None, help="CBOW averages the context's vectors, or adds them.  [average]"
+)
+@click.option("--shrink-windows/--no-shrink-windows", default=None, help="Draw each window from 1 to --window.  [on]")
+@click.option("--seed", type=int, metavar="N", help="The same seed gives the same bytes.")
+@click.option("--threads", type=int, metavar="N", help="Threads; see the guide for what they may change.")
+@click.option("--runs", type=int, metavar="N", help="Train N models with the seeds SEED, SEED + 1, ...: an ensemble.")
+@click.option("--defaults", is_flag=True, help="Print the default of every option for every algorithm, and leave.")
+@encoding_options
+@format_option
+def train(
+    sources: tuple[str, ...],
+    output: Path | None,
+    overwrite: bool,
+    settings: Path | None,
+    defaults: bool,
+    style: str,
+    **options: Any,
+) -> None:
+    """Train word vectors on text or on an encoded corpus.
+
+    SRC is what `corpus encode` takes, or a folder that it wrote (the options from --tokens on belong to the encoding,
+    and contradicting it is an error). Options that are not given take the algorithm's own defaults (--defaults).
+
+    \b
+        wordgeo train novels/ -o novels.model --dim 200 --seed 1
+        wordgeo train novels.corpus -o novels.models --runs 5
+    """
+    if defaults:
+        from wordgeo.training.config import defaults_table
+
+        show(defaults_table(), style)
+        return
+    context = click.get_current_context()
+    if not sources:
+        raise click.UsageError("Missing argument 'SRC...'", context)
+    if output is None:
+        raise click.UsageError("Missing option '-o' / '--output'", context)
+    import wordgeo as wg
+    from wordgeo.training.config import load_toml
+
+    chosen = {**(load_toml(settings) if settings else {}), **given(options)}
+    model = wg.train(list(sources), output=output, overwrite=overwrite, progress=True, **chosen)
+    models = list(model) if isinstance(model, wg.Ensemble) else [model]
+    show_models([(str(one.path), one) for one in models], style)
