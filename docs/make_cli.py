@@ -32,7 +32,7 @@ def every_command(command: click.Command, context: click.Context) -> Iterator[tu
 
 def page() -> str:
     """The whole page."""
-    top = click.Context(commands, info_name="wordgeo", terminal_width=88)
+    top = click.Context(commands, info_name="wordgeo", terminal_width=88, **commands.context_settings)
     parts = [HEAD]
     for command, context in every_command(commands, top):
         level = "##" if context.parent is None or context.parent is top else "###"
