@@ -48,7 +48,7 @@ def atomic_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> 
     All files are synced to disk first, and an old folder is exchanged for the new one in one step where the system
     can do that. A symbolic link as `path` stays, and what it leads to is written. Raises `OutputError`.
     """
-    target = Path(os.path.realpath(path))
+    target = _resolved(path)
     staging, lock = _begin_folder(path, target, marker, overwrite)
     try:
         with _reported(path, staging):
@@ -63,7 +63,7 @@ def atomic_folder(path: str | Path, *, marker: str, overwrite: bool = False) -> 
 
 def check_output(path: str | Path, *, marker: str, overwrite: bool = False) -> None:
     """Raises the `OutputError` that `atomic_folder` would, before hours of work instead of after them."""
-    staging, lock = _begin_folder(path, Path(os.path.realpath(path)), marker, overwrite)
+    staging, lock = _begin_folder(path, _resolved(path), marker, overwrite)
     _remove(staging)
     _unlock(lock)
 
@@ -71,7 +71,7 @@ def check_output(path: str | Path, *, marker: str, overwrite: bool = False) -> N
 @contextlib.contextmanager
 def atomic_file(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write, which takes its name `path` only when the block ends well. Raises `OutputError`."""
-    target = Path(os.path.realpath(path))
+    target = _resolved(path)
     with _reported(path):
         if target.is_dir():
             raise OutputError(f"{path} is a folder; name a file")
@@ -200,6 +200,15 @@ def _reported(path: str | Path, staging: Path | None = None) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {reason}; nothing was changed") from problem
 
 
+def _resolved(path: str | Path) -> Path:
+    """Where a path leads: a symbolic link is kept, and what it stands for is written."""
+    with _reported(path):
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():  # only where links lead round in a circle
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
+
+
 def _begin_folder(path: str | Path, target: Path, marker: str, overwrite: bool) -> tuple[Path, int | None]:
     """A new folder beside `target` to fill, once it is clear that `target` may be written; and its lock."""
     with _reported(path):
@@ -253,8 +262,14 @@ def _exchange(staging: Path, target: Path) -> None:
     except OSError:
         aside.rename(target)
         raise
-    with contextlib.suppress(FileNotFoundError):  # another writer may have seen that it is not needed any more
+    try:
         aside.rename(staging)
+    except FileNotFoundError:
+        pass  # another writer saw that it was not needed any more
+    except OSError:
+        target.rename(staging)
+        aside.rename(target)
+        raise
 
 
 def _rename_to_free_name(source: Path, target: Path) -> None:

@@ -144,7 +144,9 @@ def test_the_first_row_stands_for_all_case_variants(make_model, tmp_path):
 
 
 def test_folding_is_to_upper_case_as_unicode_has_it(make_model, tmp_path):
-    model = make_model(a=[1, 0, 0], b=[0, 1, 0], strasse=[1, 0, 1], straße=[0, 1, 1.1], d=[0, 1, 1.2])
+    model = make_model(
+        a=[1, 0, 0], b=[0, 1, 0], strasse=[1, 0, 1], straße=[0, 1, 1.1], d=[-0.3, 1, 0.7], e=[-1, 1.7, 0.7]
+    )
     path = tmp_path / "upper.txt"
     path.write_text(": s\na b Straße d\n")
     assert evaluate(model, path, records=True).records[0].answer == "d"  # "straße" is a variant of an input
@@ -195,6 +197,30 @@ def test_near_ties_are_listed(make_model, tmp_path, method, gap, listed):
     assert ("near ties" in repr(report)) == listed
 
 
+def score_gap(method, vectors, d, e):
+    """How much better d answers "a is to b as c is to ?" than e, in float64."""
+    a, b, c, d, e = (row / np.linalg.norm(row) for row in np.array([*vectors, d, e], dtype=np.float32).astype(float))
+    if method == "3cosadd":
+        query = (b - a + c) / np.linalg.norm(b - a + c)
+        return query @ d - query @ e
+    first, second = ((1 + x @ b) / 2 * ((1 + x @ c) / 2) / ((1 + x @ a) / 2 + 1e-6) for x in (d, e))
+    return first - second
+
+
+@pytest.mark.parametrize("method", ["3cosadd", "3cosmul"])
+def test_near_ties_begin_at_a_millionth_in_float64(tmp_path, method):
+    given, d = [[1, 0.2, 0], [0, 1, 0.3], [1, 0, 1]], [0.1, 1, 1]
+    path = tmp_path / "tie.txt"
+    path.write_text(": s\na b c d\n")
+    others = {abs(score_gap(method, given, d, e)): e for e in ([0.1 + x, 1, 1] for x in np.linspace(0, 2e-4, 2000))}
+    nearest = sorted(others, key=lambda gap: abs(gap - 1e-6))[:12]
+    assert 0.8e-6 < min(nearest) < 1e-6 < max(nearest) < 1.3e-6
+    for gap in nearest:
+        matrix = np.array([*given, d, others[gap]], dtype=np.float32)
+        report = evaluate(Embeddings(Vocabulary.from_words(list("abcde")), matrix), path, method=method)
+        assert bool(report.near_ties) == (gap < 1e-6)
+
+
 def test_a_variant_of_the_answer_is_no_rival_of_it(make_model, tmp_path):
     model = make_model(a=[1, 0, 0], b=[0, 1, 0], c=[1, 0, 1], d=[0, 1, 1], D=[0, 1, 1], f=[-1, 0, -1])
     path = tmp_path / "tie.txt"
@@ -212,6 +238,27 @@ def test_a_tie_at_the_end_of_the_shortlist_is_listed(tmp_path):
     path.write_text(": s\na b c_c_c d\n")
     report = evaluate(model, path)
     assert report.total.correct == 1 and len(report.near_ties) == 1
+
+
+def test_a_tie_for_the_last_place_is_listed_where_no_row_is_allowed(tmp_path):
+    # Only spellings of b and of c follow; "B_b" and "C_c" tie for the last place, so which input is answered is open.
+    words = ["a", "b_b", "c_c", "C_C", "c_C", "B_B", "B_b", "C_c", "far"]
+    vectors = [
+        [1, 0, 0],
+        [0, 1, 0],
+        [1, 0, 1],
+        [0, 1, 1],
+        [0, 1, 1.1],
+        [0, 1, 1.2],
+        [0, 1, 1.5],
+        [0, 1, 1.5],
+        [1, -1, -1],
+    ]
+    model = Embeddings(Vocabulary.from_words(words), np.array(vectors, dtype=np.float32))
+    path = tmp_path / "tie.txt"
+    path.write_text(": s\na b_b c_c c_c\n")
+    report = evaluate(model, path)
+    assert report.total.correct == 1 and [record.answer for record in report.near_ties] == ["C_c"]
 
 
 def test_a_row_of_zeros_answers_nothing_and_breaks_nothing(make_model, tmp_path):

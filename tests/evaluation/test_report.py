@@ -102,11 +102,18 @@ def test_tables_for_people_and_csv_for_machines(family, suite):
 
 def test_only_the_first_notes_are_shown_and_all_are_kept(family, tmp_path):
     path = tmp_path / "bad.txt"
-    path.write_text(": s\nboy girl he she\n" + "bad\n" * 9)
+    path.write_text("\ufeff: s\nboy girl he she\n" + "bad\n" * 9)
     report = evaluate(family, path)
-    assert report.malformed == len(report.notes) == 9
-    assert "line 7: 1 word" in repr(report) and "line 8: 1 word" not in repr(report)
-    assert "and 4 more, in `notes`" in repr(report)
+    assert (report.malformed, len(report.notes)) == (9, 10)  # a byte order mark is noted and costs no line
+    assert "line 6: 1 word" in repr(report) and "line 7: 1 word" not in repr(report)
+    assert "and 5 more, in `notes`" in repr(report)
+
+
+@pytest.mark.parametrize("section", ["family", "gram1"])
+def test_a_suite_of_one_kind_has_no_subtotals(family, tmp_path, section):
+    path = tmp_path / "one.txt"
+    path.write_text(f": {section}\nboy girl he she\n")
+    report = evaluate(family, path)
     assert report.semantic is None and report.syntactic is None
 
 

@@ -24,7 +24,8 @@ def test_wilson_equals_scipy(level):
 
 
 def test_wilson_ends_are_exact_at_the_borders_and_absent_without_trials():
-    assert wilson_interval(0, 7)[0] == 0.0 and wilson_interval(7, 7)[1] == 1.0
+    assert {wilson_interval(0, n)[0] for n in range(1, 300)} == {0.0}
+    assert {wilson_interval(n, n)[1] for n in range(1, 300)} == {1.0}
     assert wilson_interval(0, 0) is None
 
 
@@ -38,6 +39,19 @@ def test_bootstrap_equals_the_plain_loop_over_scipy_on_the_same_draws():
     ):
         plain = [measure(x[pick], y[pick])[0] for pick in picks]
         assert interval == pytest.approx(tuple(np.quantile(plain, [0.025, 0.975])), abs=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:An input array is constant")
+def test_resamples_with_one_value_only_are_left_out():
+    x, y = np.array([0.1, 0.1, 0.7]), np.array([0.2, 0.9, 0.5])  # the mean of three times 0.1 is not 0.1
+    picks = np.random.default_rng(1).integers(3, size=(500, 3))
+    for interval, measure in zip(
+        bootstrap_intervals(x, y, level=0.2, resamples=500), (stats.spearmanr, stats.pearsonr), strict=True
+    ):
+        values = np.array([measure(x[pick], y[pick])[0] for pick in picks])
+        assert np.isnan(values).sum() > 5
+        ends = np.quantile(values[~np.isnan(values)], [0.4, 0.6])
+        assert interval == pytest.approx(tuple(ends), abs=1e-9)
 
 
 def test_bootstrap_in_blocks_draws_what_one_block_draws(monkeypatch):

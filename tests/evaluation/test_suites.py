@@ -90,8 +90,8 @@ def test_byte_order_marks_and_carriage_returns_are_read_and_noted(file):
         Note(4, "a CR character inside the line, which is read as a space", False),
         Note(4, "8 words, not 4", True),
     )
-    pairs = load_suite(file(b"a\tb\t1\r\nc\td\t2\r\n")).pairs
-    assert pairs == (Pair(1, "a", "b", 1.0), Pair(2, "c", "d", 2.0))
+    pairs = load_suite(file(b"a\tb\t1\r\nnew\ryork\td\t2\r\n")).pairs
+    assert pairs == (Pair(1, "a", "b", 1.0), Pair(2, "new york", "d", 2.0))
 
 
 @pytest.mark.parametrize("content", [b"a b c d\n: s\na b c d\n", b"\nx\n: s\na b c d\n", b"# note\n: s\na b c d\n"])

@@ -189,8 +189,9 @@ def test_other_places_say_what_they_are(tmp_path):
     with pytest.raises(NotFoundError, match="does not exist"):
         formats.load(tmp_path / "nowhere")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    with pytest.raises(NotFoundError):
-        formats.load(tmp_path / "loop")
+    for place in (tmp_path / "loop", "x" * 5000, "a\0b", tmp_path / "cor/corpus.json/below"):
+        with pytest.raises(NotFoundError, match="cannot be opened|does not exist"):
+            formats.load(place)
     os.mkfifo(tmp_path / "fifo")
     for place in (tmp_path / "fifo", "/dev/zero"):
         with pytest.raises(FormatError, match="regular file"):

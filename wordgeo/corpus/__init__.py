@@ -3,5 +3,17 @@
 from wordgeo.corpus.encode import encode, encode_cached
 from wordgeo.corpus.encoded import EncodedCorpus
 from wordgeo.corpus.readers import Documents
+from wordgeo.corpus.recipes import Recipe, find_recipe, recipes
+from wordgeo.corpus.stats import CorpusStats, stats
 
-__all__ = ["Documents", "EncodedCorpus", "encode", "encode_cached"]
+__all__ = [
+    "CorpusStats",
+    "Documents",
+    "EncodedCorpus",
+    "Recipe",
+    "encode",
+    "encode_cached",
+    "find_recipe",
+    "recipes",
+    "stats",
+]

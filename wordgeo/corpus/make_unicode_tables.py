@@ -20,7 +20,7 @@ CLASSES = ["OTHER", "LETTER", "NUMBER", "KATAKANA", "EXTEND", "FORMAT", "MIDDLE"
 CLASSES += ["HYPHEN", "FULL_STOP", "COMMA"]
 LOWER, WORDLIKE, SPACE = 16, 32, 64  # bits above the class
 
-APOSTROPHES = "'\u2018\u2019\uff07"
+APOSTROPHES = "'`\u00b4\u1fef\u1ffd\u2018\u2019\u2032\uff07"
 HYPHENS = "-\u2010\u2011"
 COLONS = ":\ufe13\ufe55\uff1a"  # Word_Break=MidLetter for the sake of Swedish; here they separate words
 WORD_BREAK = [
@@ -49,7 +49,7 @@ def properties(character: str) -> int:
     bits = CLASSES.index(name)
     if regex.match(r"\p{Ll}", character):
         bits |= LOWER
-    if regex.match(r"[\p{L}\p{N}]", character):
+    if name != "EXTEND" and regex.match(r"[\p{L}\p{N}]", character):
         bits |= WORDLIKE
     if character.isspace():
         bits |= SPACE

@@ -224,8 +224,11 @@ static int take_word(token_sink *sink, text_at *at, text_at end, character c) {
         clitic = size > 2 && sink->word[size - 2] == '\'' && ascii_lower(sink->word[size - 1]) == 's';
     } else {
         after = after_extending(p + c.length, end);
-        for (character d = peek(after, end); c.class == CHAR_KATAKANA && d.class == CHAR_KATAKANA; d = peek(after, end))
+        for (character d = peek(after, end); c.class == CHAR_KATAKANA && d.class == CHAR_KATAKANA;
+             d = peek(after, end)) {
+            wordlike |= d.properties & CHAR_WORDLIKE;
             after = after_extending(after + d.length, end);
+        }
         size = wordlike ? copy(sink, p, after, 0) : 0;
     }
     *at = after;
@@ -238,20 +241,20 @@ static int take_word(token_sink *sink, text_at *at, text_at end, character c) {
 
 /* ---- sentences of prose ---- */
 
+/* A small first letter here may be a capital in the text (but `MS.` is no `Ms.`); `ft` is feet, `Ft` a fort. */
 static const char *const ABBREVIATIONS[] = {
-    "adm",  "al",   "approx", "apr", "aug", "ave",  "b",    "bros", "c",    "ca",   "capt", "cf",   "cmdr", "co",
-    "col",  "corp", "d",      "dec", "dept", "dr",  "ed",   "eds",  "esp",  "esq",  "est",  "etc",  "feb",  "fig",
-    "figs", "fl",   "fr",     "gen", "gov", "hon",  "inc",  "jan",  "jr",   "jul",  "jun",  "lit",  "lt",   "ltd",
-    "maj",  "mar",  "messrs", "mme", "mr",  "mrs",  "ms",   "mt",   "no",   "nos",  "nov",  "oct",  "op",   "p",
-    "pp",   "prof", "rd",     "rep", "rev", "sec",  "sen",  "sep",  "sept", "sgt",  "sr",   "ssp",  "st",   "subsp",
-    "v",    "var",  "viz",    "vol", "vols", "vs",
+    "adm", "al", "approx", "apr", "aug", "ave", "b", "bros", "c", "ca", "capt", "cf", "cmdr", "co", "col", "corp",
+    "d", "dec", "dept", "dr", "ed", "eds", "esp", "esq", "est", "etc", "feb", "fig", "fl", "fr", "gen", "gov",
+    "hon", "inc", "jan", "jr", "jul", "jun", "lt", "ltd", "maj", "mar", "messrs", "mme", "mr", "mrs", "ms", "mt",
+    "no", "nos", "nov", "oct", "op", "p", "ph", "pp", "prof", "rd", "rep", "rev", "sec", "sen", "sep", "sept",
+    "sgt", "spp", "sr", "st", "v", "viz", "vol", "vs", "Ft",
 };
 
 static int is_abbreviation(text_at p, text_at end) {
     for (size_t i = 0; i < sizeof ABBREVIATIONS / sizeof *ABBREVIATIONS; i++) {
         const char *known = ABBREVIATIONS[i];
         text_at q = p;
-        while (q < end && *known && ascii_lower(*q) == (uint8_t)*known)
+        while (q < end && *known && (*q == (uint8_t)*known || (q == p && ascii_lower(*q) == (uint8_t)*known)))
             q++, known++;
         if (q == end && !*known)
             return 1;
@@ -267,29 +270,49 @@ static int is_opening(uint32_t c) {
     return c == '"' || c == '\'' || c == '(' || c == '[' || c == '{' || c == 0xAB || c == 0x2018 || c == 0x201C;
 }
 
-/* Whether the full stop, question or exclamation mark at `p` ends a sentence, with the last word at begin..p before. */
-static int sentence_ends(text_at begin, text_at p, text_at end) {
+/* The last character before `p` in a text that begins at `first`; nothing where there is none. */
+static character peek_back(text_at first, text_at p) {
+    text_at q = p;
+    while (q > first && (*--q & 0xC0) == 0x80)
+        ;
+    return peek(q, p);
+}
+
+/* Whether the full stop after the word begin..end marks an abbreviation or a single initial. */
+static int is_shortened(text_at first, text_at begin, text_at end) {
+    for (text_at q = end; q > begin; q--)
+        if (q[-1] == '-') { /* `Lee-St.` */
+            first = begin = q;
+            break;
+        }
+    const character c = peek(begin, end), before = peek_back(first, begin);
+    if (c.class == CHAR_LETTER && !(c.properties & CHAR_LOWER) && after_extending(begin + c.length, end) == end)
+        return !before.length || before.properties & CHAR_SPACE || is_opening(before.point) || before.point == '.';
+    return is_abbreviation(begin, end);
+}
+
+/* Whether the full stop, question or exclamation mark at `p` ends a sentence. `word` is where the word right before
+ * it begins, or NULL; the text begins at `first`. */
+static int is_sentence_end(text_at first, text_at word, text_at p, text_at end) {
     text_at q = p;
     while (q < end && (*q == '.' || *q == '?' || *q == '!'))
         q++;
-    const character follows = peek(q, end);
-    if (q == p + 1 && *p == '.' && begin && is_blank(follows)) {
-        const character c = peek(begin, p);
-        const int single = c.class == CHAR_LETTER && after_extending(begin + c.length, p) == p;
-        if ((single && !(c.properties & CHAR_LOWER)) || is_abbreviation(begin, p))
-            return 0;
-    }
-    character c = follows;
+    character c = peek(q, end);
+    if (q == p + 1 && *p == '.' && word && is_blank(c) && is_shortened(first, word, p))
+        return 0;
     for (; is_closing(c.point); c = peek(q, end))
         q += c.length;
     if (!is_blank(c))
         return 0;
-    for (; is_blank(c) || is_opening(c.point); c = peek(q, end))
+    for (; is_blank(c); c = peek(q, end))
         q += c.length;
-    return c.length && !is_line_end(c) && !(c.properties & CHAR_LOWER);
+    for (; is_opening(c.point); c = peek(q, end))
+        q += c.length;
+    return c.properties & CHAR_WORDLIKE && !(c.properties & CHAR_LOWER);
 }
 
 static int tokenize_prose(token_sink *sink, text_at p, text_at end, int mid_line) {
+    const text_at first = p;
     text_at begin = NULL, after = NULL; /* of the last word */
     int blank = !mid_line;
     while (p < end) {
@@ -298,7 +321,7 @@ static int tokenize_prose(token_sink *sink, text_at p, text_at end, int mid_line
         /* A word of ASCII letters alone is most of what there is. */
         for (uint8_t folded; q < end && (uint8_t)((folded = *q | 0x20) - 'a') < 26; q++)
             sink->word[size++] = sink->lower ? folded : *q;
-        if (size && (q == end || (*q < 0x80 && *q != '\'' && *q != '-' && (uint8_t)(*q - '0') > 9 &&
+        if (size && (q == end || (*q < 0x80 && *q != '\'' && *q != '`' && *q != '-' && (uint8_t)(*q - '0') > 9 &&
                                   (*q != '.' || size > 1)))) {
             if (emit(sink, sink->word, size))
                 return FULL;
@@ -316,7 +339,7 @@ static int tokenize_prose(token_sink *sink, text_at p, text_at end, int mid_line
         if (!(c.properties & CHAR_SPACE))
             blank = 0;
         if (c.point == '.' || c.point == '?' || c.point == '!') {
-            if (sentence_ends(after == p ? begin : NULL, p, end))
+            if (is_sentence_end(first, after == p ? begin : NULL, p, end))
                 end_sentence(sink);
             while (p < end && (*p == '.' || *p == '?' || *p == '!'))
                 p++;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,13 +38,18 @@ def load(
     from wordgeo.formats.reader import read_vectors
 
     path = Path(path)
-    recover(path)
-    if path.is_dir():
+    try:
+        recover(path)
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise NotFoundError(f"{path} does not exist; name a model folder or a vector file") from None
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror.lower() if isinstance(problem, OSError) and problem.strerror else problem
+        raise NotFoundError(f"{str(path)!r} cannot be opened: {reason}; name a model folder or a vector file") from None
+    if stat.S_ISDIR(mode):
         refuse_other_folder(path)
         return open_folder(path)
-    if not path.exists():
-        raise NotFoundError(f"{path} does not exist; name a model folder or a vector file")
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         raise FormatError("neither a folder nor a regular file", path)
     return read_vectors(path, format=format, encoding_errors=encoding_errors, duplicates=duplicates, threads=threads)
 

@@ -41,9 +41,8 @@ def save_folder(
     same bytes for the same embeddings. Raises `OptionError` if there are no words, `OutputError` if `path` exists
     (unless `overwrite`, and it is a model) or cannot be written.
     """
-    if _is_unfinished(
-        Path(path).name
-    ):  # not where it lies: an ensemble's runs are written inside its unfinished folder
+    # The name alone counts: the runs of an ensemble are written inside its unfinished folder.
+    if _is_unfinished(Path(path).name):
         raise OutputError(f"{path} is a name for what is not finished; choose one that does not end in .training")
     if not len(embeddings):
         raise OptionError("the embeddings have no words; there is nothing to save")

@@ -22,6 +22,7 @@ __all__ = [
     "ENGINES",
     "TrainingConfig",
     "TrainingDefaults",
+    "check_option",
     "defaults_table",
     "load_toml",
 ]
@@ -166,11 +167,26 @@ ENCODING_OPTIONS: dict[str, Check] = {
     "tokens": partial(choice, allowed=("unicode", "whitespace")),
     "case": partial(choice, allowed=("lower", "keep")),
     "documents": partial(choice, allowed=("blank", "line")),
-    "input_format": _text,
+    "input_format": partial(choice, allowed=("text", "jsonl")),
     "field": _text,
-    "encoding_errors": partial(choice, allowed=("replace", "strict")),
+    "encoding_errors": partial(choice, allowed=("replace", "refuse")),
     "max_vocab": partial(whole_number, low=1),
 }
+MOST_RUNS = 999
+_ALL_OPTIONS: dict[str, Check] = {
+    **{field.name: field.metadata["check"] for field in dataclasses.fields(TrainingConfig)},
+    **ENCODING_OPTIONS,
+    "runs": partial(whole_number, low=1, high=MOST_RUNS),
+}
+
+
+def check_option(name: str, value: Any) -> Any:
+    """The value of any option, if it is allowed by itself. Raises `OptionError`, for names that do not exist too."""
+    if name not in _ALL_OPTIONS:
+        close = difflib.get_close_matches(name.replace("-", "_").lower(), _ALL_OPTIONS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(_ALL_OPTIONS)}"
+        raise OptionError(f"there is no option {name!r}; {hint}")
+    return _ALL_OPTIONS[name](name, value)
 
 
 def load_toml(path: str | Path) -> dict[str, Any]:
@@ -186,17 +202,11 @@ def load_toml(path: str | Path) -> dict[str, Any]:
         values = tomllib.loads(text)
     except (ValueError, RecursionError) as problem:
         raise FormatError(f"not valid TOML ({problem})", path) from None
-    checks = {field.name: field.metadata["check"] for field in dataclasses.fields(TrainingConfig)}
-    checks |= ENCODING_OPTIONS | {"runs": partial(whole_number, low=1)}
     options = {}
     for name, value in values.items():
         where = f"{path}{_line_of(name, text)}"
-        if name not in checks:
-            close = difflib.get_close_matches(name.replace("-", "_").lower(), checks, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"the options are {', '.join(checks)}"
-            raise OptionError(f"{where}: there is no option {name!r}; {hint}")
         try:
-            options[name] = checks[name](name, value)
+            options[name] = check_option(name, value)
         except OptionError as problem:
             raise OptionError(f"{where}: {problem}") from None
     return options

@@ -131,7 +131,7 @@ class GensimWord2Vec(Word2Vec):
                 "loss_per_word": loss / trained if self.compute_loss and trained else None,
                 "trained_words": trained,
                 "words": raw,
-                "seconds": round(perf_counter() - start, 3),
+                "seconds": perf_counter() - start,
             }
         )
         return trained, raw, batches

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +13,14 @@ from wordgeo.formats import load, save
 from wordgeo.formats.ensemble import ENSEMBLE_MARKER, run_name, write_manifest
 from wordgeo.formats.folder import MARKER
 from wordgeo.progress import Progress
-from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig
+from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig, check_option
 from wordgeo.training.word2vec import train_embeddings
-from wordgeo.validate import whole_number
 
 if TYPE_CHECKING:
     from wordgeo.corpus import Documents, EncodedCorpus
 
 __all__ = ["train"]
 
-MOST_RUNS = 999
 MOST_SEED = 2**32 - 1
 
 
@@ -52,14 +49,14 @@ def train(
     Raises what `train_embeddings` raises, `OptionError`, `OutputError`, and what encoding the text raises.
     """
     config = config or TrainingConfig()
-    runs = whole_number("runs", runs, 1, MOST_RUNS)
+    runs = check_option("runs", runs)
     if config.seed + runs - 1 > MOST_SEED:
         raise OptionError(f"seed is {config.seed}; for {runs} runs give a number from 0 to {MOST_SEED - runs + 1}")
     encoding = {name: value for name, value in encoding.items() if value is not None}
     for name, value in encoding.items():
+        check_option(name, value)
         if name not in ENCODING_OPTIONS:
-            raise OptionError(f"there is no option {name!r}; for encoding there are {', '.join(ENCODING_OPTIONS)}")
-        ENCODING_OPTIONS[name](name, value)
+            raise OptionError(f"{name} is an option of training; put it into the TrainingConfig")
     if output is not None:
         check_output(output, marker=MARKER if runs == 1 else ENSEMBLE_MARKER, overwrite=overwrite)
     corpus = _encoded(source, encoding, config, progress)
@@ -91,14 +88,16 @@ def _encoded(source: Any, encoding: dict[str, Any], config: TrainingConfig, prog
                     raise OptionError(f"{path} is an encoded corpus and has to stand alone; encode all texts together")
         elif source:
             source = source[0]
-    if isinstance(source, (str, os.PathLike)) and EncodedCorpus.is_one(source):
+    if isinstance(source, (str, Path)) and EncodedCorpus.is_one(source):
         source = EncodedCorpus.open(source)
     if not isinstance(source, EncodedCorpus):
         return encode_cached(source, threads=config.threads, progress=progress, **encoding)
     for name, value in encoding.items():
-        if source.info.get(name) != value:
+        if name not in source.info:
+            raise OptionError(f"{name} says how text is read, but {source.path} is encoded already; leave {name} out")
+        if source.info[name] != value:
             raise OptionError(
-                f"{name} is {value!r}, but the corpus in {source.path} was encoded with {source.info.get(name)!r}; "
+                f"{name} is {value!r}, but {source.path} was encoded with {name} {source.info[name]!r}; "
                 f"leave {name} out or encode the text again"
             )
     return source

@@ -50,7 +50,7 @@ class Sentences:
 
     def _decode(self, begin: int, end: int) -> list[str]:
         ids = self._ids[begin:end]
-        if len(ids) and int(ids.max()) >= self._words:
+        if int(ids.max()) >= self._words:
             at = begin + int(np.argmax(ids >= self._words))
             raise CorpusError(
                 f"{self._path}: token {at} has the id {int(self._ids[at])}, but there are {self._words} words; "
@@ -60,21 +60,12 @@ class Sentences:
         return words
 
     def _measure(self) -> tuple[int, int]:
-        offsets = self._offsets
-        sound = len(offsets) > 0 and int(offsets[0]) == 0 and int(offsets[-1]) == len(self._ids)
-        pieces, cut = len(offsets) - 1, 0
-        for first in range(0, len(offsets) - 1, SENTENCES_A_BLOCK):
-            block = np.asarray(offsets[first : first + SENTENCES_A_BLOCK + 1])
-            sound = sound and not (block[1:] < block[:-1]).any()
-            lengths = np.diff(block)
+        pieces, cut = len(self._offsets) - 1, 0
+        for first in range(0, len(self._offsets) - 1, SENTENCES_A_BLOCK):
+            lengths = np.diff(self._offsets[first : first + SENTENCES_A_BLOCK + 1])
             long = lengths[lengths > LONGEST_SENTENCE]
             pieces += int(((long - 1) // LONGEST_SENTENCE).sum())
             cut += len(long)
-        if not sound:
-            raise CorpusError(
-                f"{self._path}: the offsets of the sentences do not fit the {len(self._ids)} tokens; "
-                "the corpus is damaged: encode the text again"
-            )
         return pieces, cut
 
 
@@ -83,5 +74,5 @@ def _cuts(offsets: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
     cuts = np.asarray(offsets).astype(np.int64)
     if np.diff(cuts).max(initial=0) <= LONGEST_SENTENCE:
         return cuts
-    pieces = [np.arange(a, max(b, a + 1), LONGEST_SENTENCE) for a, b in pairwise(cuts.tolist())]
+    pieces = [np.arange(a, b, LONGEST_SENTENCE) for a, b in pairwise(cuts.tolist())]
     return np.concatenate([*pieces, cuts[-1:]])

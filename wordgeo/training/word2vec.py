@@ -66,7 +66,7 @@ def train_embeddings(
     logger.info("trained %d words in %.1f s, %.0f words/s", words, seconds, words / seconds)
     run = {
         "started": started.isoformat(timespec="seconds"),
-        "seconds": round(seconds, 3),
+        "seconds": seconds,
         "words_per_second": round(words / sum(epoch["seconds"] for epoch in history)),
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "epochs": history,
@@ -76,11 +76,7 @@ def train_embeddings(
 
 def _trained_words(vocabulary: Vocabulary, min_count: int) -> tuple[Vocabulary, dict[str, int]]:
     """The words to train in their order, and the count of each."""
-    if len(vocabulary) == 0:
-        raise TrainingError("the corpus has no words; there is nothing to train on")
-    counts = vocabulary.counts
-    if counts is None:
-        raise TrainingError("the vocabulary of the corpus has no counts; encode the text again")
+    counts = np.asarray(vocabulary.counts)
     kept = int(np.count_nonzero(counts >= np.uint64(min_count)))
     if kept == 0:
         raise TrainingError(
