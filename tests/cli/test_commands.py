@@ -83,7 +83,7 @@ for path in {[path.split()[1:] for path in EVERY]!r}:
         assert leaving.code == 0, path
 print(*sys.modules, file=sys.stderr)
 """
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not set(done.stderr.split()) & set(HEAVY)
 
 
@@ -97,7 +97,7 @@ finally:
     print(*sys.modules, file=sys.stderr)
 """
     for option in ("--help", "-h", "--version"):
-        done = subprocess.run([sys.executable, "-P", "-c", code, option], capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
         ours = {name for name in done.stderr.split() if name.startswith("wordgeo")}
         assert ours == {"wordgeo", "wordgeo._version", "wordgeo.errors", "wordgeo.cli"}
 
@@ -114,5 +114,5 @@ def test_completion_completes() -> None:
     code = "from wordgeo.cli import main; main()"
     ask = {"_WORDGEO_COMPLETE": "bash_complete", "COMP_WORDS": "wordgeo corpus en", "COMP_CWORD": "2"}
     env = {**os.environ, **ask}
-    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     assert done.stdout == "plain,encode\n"
