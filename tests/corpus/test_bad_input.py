@@ -136,10 +136,10 @@ def test_odd_bytes(tmp_path, content, expected):
 def test_bytes_that_are_not_utf8_can_be_refused(tmp_path):
     (tmp_path / "x").write_bytes(b"one\n" * 400_000 + b"two \xff\n" + b"three\n" * 400_000)
     for threads in (1, 3):
-        message = fails(tmp_path / "x", tmp_path, encoding_errors="refuse", threads=threads)
+        message = fails(tmp_path / "x", tmp_path, encoding_errors="strict", threads=threads)
         assert f"{tmp_path / 'x'}, line 400001: not UTF-8" in message
     (tmp_path / "x").write_text('{"text": "fine"}\n{"text": "lone \\ud800 surrogate"}\n')
-    assert f"{tmp_path / 'x'}, line 2: a lone surrogate" in fails(tmp_path / "x", tmp_path, encoding_errors="refuse")
+    assert f"{tmp_path / 'x'}, line 2: a lone surrogate" in fails(tmp_path / "x", tmp_path, encoding_errors="strict")
     corpus = encode(tmp_path / "x", tmp_path / "c")
     assert words(corpus) == ["fine", "lone", "surrogate"] and corpus.info["replaced"]["count"] == 1
     (tmp_path / "y").write_bytes(b'{"text": "one \xff\xfe two"}\n')

@@ -71,7 +71,7 @@ def encode(
     field
         The field of a JSON object that holds the text.
     encoding_errors
-        What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or "refuse".
+        What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or be "strict" and raise.
     max_vocab
         Drop all but this many words, the most frequent. By default no word is dropped.
     threads
@@ -152,7 +152,7 @@ def _settings(
         "documents": choice("documents", documents, ("blank", "line")),
         "input_format": input_format,
         "field": field,
-        "encoding_errors": choice("encoding_errors", encoding_errors, ("replace", "refuse")),
+        "encoding_errors": choice("encoding_errors", encoding_errors, ("replace", "strict")),
         "max_vocab": max_vocab,
     }
 
@@ -179,7 +179,7 @@ def _encode_into(
     folder: Path, sources: list[Source], settings: dict[str, Any], threads: int, progress: Progress
 ) -> dict[str, Any]:
     """Fills the folder; returns what its `corpus.json` holds."""
-    flaws = _Flaws(sources, refuse=settings["encoding_errors"] == "refuse")
+    flaws = _Flaws(sources, refuse=settings["encoding_errors"] == "strict")
     reader = Reader(sources, input_format=settings["input_format"], field=settings["field"], report=flaws.add)
     sizes = [source.size for source in sources]
     progress.start("encoding", None if None in sizes else sum(size or 0 for size in sizes), "B")
