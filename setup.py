@@ -27,7 +27,7 @@ def extension(name, *c_sources, depends=()):
 
 setup(
     ext_modules=cythonize(
-        [e for e in [
+        [
             extension(
                 "wordgeo._fast",
                 KERNELS + "kernels.c",
@@ -42,7 +42,7 @@ setup(
                 depends=["wordgeo/corpus/tokenize.h", "wordgeo/corpus/unicode_tables.h", KERNELS + "wordtable.h"],
             ),
             extension("wordgeo.formats._text"),
-        ] if __import__("os").path.exists(e.sources[0])],
+        ],
         language_level=3,
         compiler_directives={"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False},
     )
