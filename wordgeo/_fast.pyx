@@ -190,7 +190,7 @@ def cosines(
     const double[::1] norms,       # IN [n]
     const int64_t[::1] rows,       # IN [m]
     const float[:, ::1] queries,   # IN [m, d]
-    const double[::1] query_norms, # IN [m]
+    const double[::1] query_norms,     # IN [m]
     double[::1] out,               # OUT [m]
 ):
     """out[i] = cos(matrix[rows[i]], queries[i]), not yet rounded to float32."""
@@ -576,9 +576,10 @@ def analogies(
                     if stop > count:
                         stop = count
                     least = gold[q] if ranked and gold[q] < waiting[q].floor else waiting[q].floor
-                    needed = -INFINITY if vague else analogy_threshold(
-                        method, least, lengths[q],
-                        row_error * lengths[q] + word_errors[a] + word_errors[b] + word_errors[c])
+                    needed = analogy_threshold(method, least, lengths[q], row_error * lengths[q] + word_errors[a]
+                                               + word_errors[b] + word_errors[c])
+                    if vague:
+                        needed = -INFINITY
                     if method == ADD:
                         found = <Py_ssize_t> kernels.select_sum(&base[0], &table[c, 0], <size_t> p, <size_t> stop,
                                                                 needed, &chosen[0])
