@@ -1,7 +1,7 @@
 """Builds the compiled modules; everything else about the package is declared in pyproject.toml."""
 
-import glob
 import sys
+from pathlib import Path
 
 import numpy
 from Cython.Build import cythonize
@@ -33,7 +33,7 @@ setup(
                 KERNELS + "kernels.c",
                 KERNELS + "best.c",
                 KERNELS + "quantised.c",
-                depends=glob.glob(KERNELS + "*.h"),
+                depends=map(str, Path(KERNELS).glob("*.h")),
             ),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(

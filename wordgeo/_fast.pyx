@@ -428,7 +428,7 @@ def screen8(
                     if stop > count:
                         stop = count
                     found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &errors[at], <size_t> p, <size_t> stop,
-                                                         waiting[q].floor - slack[q], &chosen[0])
+                                                            waiting[q].floor - slack[q], &chosen[0])
                     for i in range(found):
                         row = at + chosen[i]
                         value = tile[q, chosen[i]]
@@ -528,6 +528,7 @@ def analogies(
     cdef pool *waiting = <pool *> &memory[0]
     cdef best_list best
     cdef float row_error, exact, least, needed
+    cdef double error
     cdef analogy_bounds known
     cdef bint ranked, vague
     with nogil:
@@ -576,10 +577,8 @@ def analogies(
                     if stop > count:
                         stop = count
                     least = gold[q] if ranked and gold[q] < waiting[q].floor else waiting[q].floor
-                    needed = analogy_threshold(method, least, lengths[q], row_error * lengths[q] + word_errors[a]
-                                               + word_errors[b] + word_errors[c])
-                    if vague:
-                        needed = -INFINITY
+                    error = row_error * lengths[q] + word_errors[a] + word_errors[b] + word_errors[c]
+                    needed = -INFINITY if vague else analogy_threshold(method, least, lengths[q], error)
                     if method == ADD:
                         found = <Py_ssize_t> kernels.select_sum(&base[0], &table[c, 0], <size_t> p, <size_t> stop,
                                                                 needed, &chosen[0])

@@ -71,7 +71,7 @@ def encode(
     field
         The field of a JSON object that holds the text.
     encoding_errors
-        What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or be "strict" and raise.
+        What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or "strict": raise.
     max_vocab
         Drop all but this many words, the most frequent. By default no word is dropped.
     threads
