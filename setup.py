@@ -1,5 +1,6 @@
 """Builds the compiled modules; everything else about the package is declared in pyproject.toml."""
 
+import glob
 import sys
 
 import numpy
@@ -31,7 +32,8 @@ setup(
                 "wordgeo._fast",
                 KERNELS + "kernels.c",
                 KERNELS + "best.c",
-                depends=[KERNELS + "kernels.h", KERNELS + "kernels_body.h", KERNELS + "best.h"],
+                KERNELS + "quantised.c",
+                depends=glob.glob(KERNELS + "*.h"),
             ),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(

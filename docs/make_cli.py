@@ -20,23 +20,28 @@ Exit codes: 0 well; 1 an error, one line on standard error says which; 2 bad usa
 """
 
 
-def every_command(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
-    """The command and all below it, each with the context that its help needs."""
-    yield command, context
+def top() -> click.Context:
+    """The context of `wordgeo` itself."""
+    return click.Context(commands, info_name="wordgeo", terminal_width=88, **commands.context_settings)
+
+
+def every_command(context: click.Context) -> Iterator[click.Context]:
+    """The context of a command, and those of all commands below it."""
+    yield context
+    command = context.command
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             below = command.get_command(context, name)
             assert below is not None
-            yield from every_command(below, click.Context(below, parent=context, info_name=name, terminal_width=88))
+            yield from every_command(click.Context(below, parent=context, info_name=name, terminal_width=88))
 
 
 def page() -> str:
     """The whole page."""
-    top = click.Context(commands, info_name="wordgeo", terminal_width=88)
     parts = [HEAD]
-    for command, context in every_command(commands, top):
-        level = "##" if context.parent is None or context.parent is top else "###"
-        parts.append(f"{level} {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n")
+    for context in every_command(top()):
+        level = "###" if context.parent and context.parent.parent else "##"
+        parts.append(f"{level} {context.command_path}\n\n```text\n{context.get_help()}\n```\n")
     return "\n".join(parts)
 
 

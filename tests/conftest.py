@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# Python would look for modules in the current folder first, and processes that tests start from the repository would
+# find the uncompiled tree there instead of the installed package.
+os.environ["PYTHONSAFEPATH"] = "1"
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

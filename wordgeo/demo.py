@@ -20,7 +20,7 @@ __all__ = ["demonstrate"]
 
 REPORT = "report.txt"
 RUNS = 3
-# One thread, so that the runs differ by their seeds alone and everybody sees the same numbers.
+# One thread, so that the runs differ by their seeds alone.
 OPTIONS = {"algorithm": "skipgram", "dim": 100, "epochs": 15, "sample": 1e-4, "seed": 1, "threads": 1}
 WORDS = ("music", "war", "computer", "paris", "river")
 ANALOGIES = (("man", "king", "woman"), ("france", "paris", "italy"), ("good", "better", "bad"))

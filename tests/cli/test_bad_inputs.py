@@ -245,7 +245,7 @@ def test_a_disk_that_refuses(tmp_path, text, model, command: str, limit: Callabl
     path = os.pathsep.join(filter(None, sys.path))  # absolute, for the command runs elsewhere
     env = {**os.environ, "PYTHONPATH": path, "WORDGEO_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "wordgeo.cli", *command.split()],
+        [sys.executable, "-m", "wordgeo.cli", *command.split()],
         cwd=tmp_path, env=env, preexec_fn=limit, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode == 77:

@@ -13,7 +13,7 @@ import pytest
 from wordgeo import cli
 from wordgeo.errors import ThresholdError, UnknownWordError
 
-PROGRAM = [sys.executable, "-P", "-m", "wordgeo.cli"]  # -P: the installed package, not the tree beside it
+PROGRAM = [sys.executable, "-m", "wordgeo.cli"]
 
 
 @pytest.mark.parametrize(
