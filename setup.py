@@ -1,5 +1,6 @@
 """Builds the compiled modules; everything else about the package is declared in pyproject.toml."""
 
+import glob
 import sys
 
 import numpy
@@ -26,12 +27,13 @@ def extension(name, *c_sources, depends=()):
 
 setup(
     ext_modules=cythonize(
-        [e for e in [
+        [
             extension(
                 "wordgeo._fast",
                 KERNELS + "kernels.c",
                 KERNELS + "best.c",
-                depends=[KERNELS + "kernels.h", KERNELS + "kernels_body.h", KERNELS + "best.h"],
+                KERNELS + "quantised.c",
+                depends=glob.glob(KERNELS + "*.h"),
             ),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(
@@ -40,7 +42,7 @@ setup(
                 depends=["wordgeo/corpus/tokenize.h", "wordgeo/corpus/unicode_tables.h", KERNELS + "wordtable.h"],
             ),
             extension("wordgeo.formats._text"),
-        ] if __import__("os").path.exists(e.sources[0])],
+        ],
         language_level=3,
         compiler_directives={"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False},
     )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from wordgeo import _fast, reference
 from wordgeo.errors import OptionError
-from wordgeo.query import WordVectors, search
+from wordgeo.query import WordVectors, screens, search
+from wordgeo.query.analogies import COSMUL_EPSILON, METHODS, analogies
 from wordgeo.vocabulary import Vocabulary
 
 
@@ -82,7 +83,7 @@ def same(found, wanted):
 
 
 @given(matrix=cases, k=st.integers(1, 100), batch=st.integers(1, 12), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_top_k_is_the_twin_to_the_byte_on_every_instruction_set(matrix, k, batch, seed):
     model = model_of(matrix)
     rng = np.random.default_rng(seed)
@@ -121,26 +122,64 @@ def test_top_k_agrees_with_plain_numpy_where_scores_differ(matrix, seed):
     assert (falls < 2e-7).all()
 
 
-@given(matrix=cases, k=st.integers(1, 12), n=st.integers(1, 6), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=80, deadline=None)
-def test_analogies_are_the_twin_to_the_byte(matrix, k, n, seed):
-    model = model_of(matrix)
-    a, b, c = np.random.default_rng(seed).integers(0, len(matrix), (3, n))
-    operands = np.concatenate([a, b, c])
-    exclude = np.stack([a, b, c], axis=1)
-
-    queries = np.empty((n, matrix.shape[1]), np.float32)
+def twin_analogies(model, method, rows, k, gold, exclude):
+    """Every row scored for every question by the slow twin."""
+    n = len(rows)
     weights = np.tile([1.0, -1.0, 1.0], (n, 1))
-    reference.combine(model.vectors, model.norms, np.stack([b, a, c], axis=1), weights, queries, None)
-    same(search.analogy_top_k(model, a, b, c, k=k), twin_top_k(model, queries, k, exclude))
-
-    k = min(k, len(matrix))
+    if method == "pairdirection":
+        weights[:, 2] = 0.0
+    queries, lengths, shifts = np.empty((n, model.dimensions), np.float32), np.empty(n), np.empty(n)
+    reference.combine(model.vectors, model.norms, rows[:, [1, 0, 2]], weights, queries, None)
+    reference.norms(queries, lengths)
+    reference.cosines(model.vectors, model.norms, rows[:, 2], queries, lengths, shifts)
+    k = min(k, len(model))
     best = np.full((n, k), np.nan, np.float32), np.full((n, k), -1), np.zeros(n, int)
-    reference.screen_cosmul(
-        model.vectors, model.norms, None, None, 0, None, matrix[operands].astype(float), model.norms[operands],
-        exclude, search.COSMUL_EPSILON, 0.0, *best, None, None,
-    )  # fmt: skip
-    same(search.analogy_top_k(model, a, b, c, k=k, method="3cosmul", threads=2), (best[1], best[0]))
+    ranks = np.zeros((n, 2), int)
+    operands = rows.ravel()
+    golden = np.full(n, np.nan, np.float32)
+
+    def solve(gold_scores, counts, found):
+        reference.analogies(
+            METHODS.index(method), model.vectors, model.norms, 0, *[None] * 9,
+            np.arange(3 * n, dtype=np.int32).reshape(n, 3), None, queries, lengths, shifts, model.vectors[operands],
+            model.norms[operands], COSMUL_EPSILON, exclude, gold_scores, counts, *found,
+        )  # fmt: skip
+
+    full = np.full((n, len(model)), np.nan, np.float32), np.full((n, len(model)), -1), np.zeros(n, int)
+    solve(golden, ranks.copy(), full)
+    for q in range(n):
+        place = np.flatnonzero(full[1][q] == gold[q])
+        golden[q] = full[0][q, place[0]] if len(place) else np.nan
+    solve(golden, ranks, best)
+    has = ~np.isnan(golden)
+    return best[1], best[0], np.where(has, ranks[:, 0] + 1, 0), np.where(has, ranks[:, 1], 0)
+
+
+@given(
+    matrix=cases, k=st.integers(1, 12), n=st.integers(1, 30), seed=st.integers(0, 2**32 - 1),
+    method=st.sampled_from(METHODS), exclude=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_analogies_and_ranks_are_the_twin_to_the_byte(matrix, k, n, seed, method, exclude):
+    model = model_of(matrix)
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, len(matrix), (n, 3))
+    gold = rng.integers(-1, len(matrix), n)
+    left_out = rows if exclude else np.full((n, 1), -1)
+    wanted = twin_analogies(model, method, rows, k, gold, left_out)
+    before = _fast.instruction_set()
+    try:
+        for name in _fast.instruction_sets():
+            _fast.use_instruction_set(name)
+            threads = int(rng.integers(1, 5))
+            found = analogies(model, *rows.T, k=k, method=method, gold=gold, exclude=exclude, threads=threads)
+            same((found.rows, found.scores), wanted)
+            np.testing.assert_array_equal(found.rank_min, wanted[2])
+            np.testing.assert_array_equal(found.rank_max, wanted[3])
+            plain = analogies(model, *rows.T, k=k, method=method, exclude=exclude)
+            same((plain.rows, plain.scores), wanted)
+    finally:
+        _fast.use_instruction_set(before)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -177,17 +216,11 @@ def test_batches_larger_than_a_block_equal_single_queries():
 
 
 def screened(model, queries, k, slack=None):
-    """Rows that the screen let through, counted by scores that only a rescored row can have."""
-    screen = search._Screen(model)
-    lengths = np.empty(len(queries))
-    _fast.norms(queries, lengths)
-    wide = queries.astype(float)
-    best = search._Best(np.empty((len(queries), 0), np.int64), k)
-    run = search._Run(model, slice(0, len(model)), 0)
-    unit = search._unit(wide, lengths)
-    used = screen.slack if slack is None else slack
-    _fast.screen(run.matrix, run.norms, screen.of(run), 0, unit, wide, lengths, best.exclude, used, *best.heaps,
-                 *search._scratch(len(queries)))  # fmt: skip
+    """The k best by the float32 screen, with its bound or another."""
+    screen = screens.FloatScreen(model)
+    screen.slack = screen.slack if slack is None else slack
+    best = screens.Best(np.empty((len(queries), 0), np.int64), k)
+    screen.visit(screens.Run(model, 0, len(model)), screens.Queries(queries), best)
     best.finish()
     return best.rows, best.scores
 
@@ -213,11 +246,60 @@ def test_the_error_of_the_screen_is_below_the_bound(d):
     rows += [row * 2.0 ** rng.integers(-12, 12, d) for row in rows]
     matrix = np.array(rows, np.float32)
     model = model_of(matrix)
-    screen = search._Screen(model)
-    unit = search._unit(matrix.astype(float), model.norms)
-    approximate = (matrix @ unit.T) * screen.of(search._Run(model, slice(0, len(matrix)), 0))[:, None]
+    screen = screens.FloatScreen(model)
+    unit = screens.Queries(matrix).unit
+    approximate = (matrix @ unit.T) * screen.scale[:, None]
     exact = (matrix.astype(np.longdouble) @ matrix.astype(np.longdouble).T) / np.outer(model.norms, model.norms)
     assert float(np.abs(approximate - exact).max()) < screen.slack / 2
+
+
+@pytest.fixture
+def int8_at_once(monkeypatch):
+    """Small models get their int8 copy with the first query."""
+    if "vnni" not in _fast.instruction_sets():
+        pytest.skip("the processor has no int8 products")
+    monkeypatch.setattr(screens, "SMALLEST_COPY", 1)
+    monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
+
+
+@pytest.mark.usefixtures("int8_at_once")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n", "d"), [(1, 1), (33, 7), (700, 50), (1500, 301)])
+def test_the_int8_screen_leaves_the_same_answers(kind, n, d):
+    matrix = matrix_of(kind, n, d, n + d)
+    model = model_of(matrix)
+    rng = np.random.default_rng(n)
+    for batch, k in ((1, 10), (2, 3), (40, 10), (40, n)):
+        rows = rng.integers(0, n, batch)
+        exclude = np.stack([rows, rng.integers(-1, n, batch)], axis=1)
+        found = search.top_k(model, matrix[rows], k=k, exclude=exclude, threads=1 + batch % 3)
+        same(found, twin_top_k(model, matrix[rows], k, exclude))
+    rows = rng.integers(0, n, (40, 3))
+    found = analogies(model, *rows.T, k=5)
+    same((found.rows, found.scores), twin_analogies(model, "3cosadd", rows, 5, np.full(40, -1), rows))
+    assert "int8 copy" in model._derived
+    found = search.top_k(model, matrix[:1], k=4, limit=max(1, n // 2))
+    assert (found[0] < max(1, n // 2)).all()
+
+
+@pytest.mark.usefixtures("int8_at_once")
+@pytest.mark.parametrize("kind", ["normal", "clustered", "near-duplicate", "mixed", "subnormal", "zeros"])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_error_of_the_int8_screen_is_below_the_bound(kind, parts):
+    """Products of the codes themselves, in exact integers, against cosines in long doubles."""
+    for d in (1, 3, 64, 300):
+        matrix = matrix_of(kind, 100, d, d)
+        model = model_of(matrix)
+        copy = screens.Int8Copy(model)
+        codes = copy.codes.reshape(-1, copy.steps, 16, 4).transpose(0, 2, 1, 3).reshape(-1, 4 * copy.steps)[:100]
+        queries, _, _, scales, slack = copy.quantised(screens.Queries(matrix).unit, parts)
+        whole = 256 * queries[:, 0].astype(int) + queries[:, 1] if parts == 2 else queries[:, 0].astype(int)
+        products = (codes.astype(int) - 128) @ whole.T
+        approximate = products * copy.scales[:100, None].astype(float) * scales.astype(float)
+        wide = matrix.astype(np.longdouble)
+        unit = wide / np.where(model.norms > 0, model.norms, 1)[:, None]
+        error = np.abs(approximate - (unit @ unit.T)).astype(float)
+        assert (error <= copy.errors[:100, None] + slack).all()
 
 
 def test_candidates_limits_and_missing_answers():

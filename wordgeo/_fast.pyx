@@ -23,8 +23,8 @@ of scores to float32. Where it excludes nothing, every row is rescored: slower, 
 Nothing here validates or allocates; `wordgeo.query.search` does. Every function has a twin in reference.py.
 """
 
-from libc.math cimport INFINITY, nextafterf, sqrt
-from libc.stdint cimport int64_t, uint32_t
+from libc.math cimport INFINITY, NAN, nextafterf, sqrt
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from scipy.linalg.cython_blas cimport sgemm
 
 cdef extern from "kernels.h" nogil:
@@ -33,7 +33,10 @@ cdef extern from "kernels.h" nogil:
         double (*dot)(const float *, const float *, size_t) noexcept nogil
         void (*dots)(const float *, size_t, size_t, const double *, double *) noexcept nogil
         size_t (*select)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
-        void (*cosmul_bound)(const float *, float *, const float *, const float *, size_t, float, float) noexcept nogil
+        size_t (*select_sum)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
+        size_t (*select_product)(const float *, float, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
+        void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
+                      const float *, const float *, float *, size_t) noexcept nogil
     const kernel_set *wordgeo_kernel_sets[]
     int wordgeo_processor_has(const char *name)
 
@@ -45,6 +48,39 @@ cdef extern from "best.h" nogil:
         size_t room
     void best_offer "wordgeo_best_offer"(best_list *best, float score, int64_t row)
     void best_sort "wordgeo_best_sort"(best_list *best)
+
+cdef extern from "quantised.h" nogil:
+    ctypedef struct pool "wordgeo_pool":
+        float *lower
+        uint32_t *rows
+        float *upper
+        size_t k
+        size_t held
+        size_t room
+        size_t count
+        float floor
+    void quantise_rows "wordgeo_quantise_rows"(const float *, const double *, size_t, size_t, size_t, uint8_t *,
+                                               float *, float *)
+    double quantise_query "wordgeo_quantise_query"(const float *, size_t, size_t, int, int8_t *, int8_t *, int32_t *,
+                                                   float *)
+    bint pool_offer "wordgeo_pool_offer"(pool *, uint32_t, float, float)
+    void pool_tidy "wordgeo_pool_tidy"(pool *)
+
+cdef extern from "analogies.h" nogil:
+    enum:
+        ADD "WORDGEO_ADD"
+        MUL "WORDGEO_MUL"
+        DIRECTION "WORDGEO_DIRECTION"
+    ctypedef struct analogy_bounds "wordgeo_bounds":
+        float low
+        float high
+    void analogy_base "wordgeo_analogy_base"(int, const float *, const float *, float, float, double, double, size_t,
+                                             float *)
+    void analogy_factor "wordgeo_analogy_factor"(int, const float *, float, size_t, float *)
+    float analogy_threshold "wordgeo_analogy_threshold"(int, float, double, double)
+    float analogy_shift "wordgeo_analogy_shift"(int, double)
+    analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, double, double, double, double, double, double, double,
+                                                      double, double, double)
 
 cdef const kernel_set *kernels = wordgeo_kernel_sets[0]
 
@@ -89,6 +125,12 @@ cdef inline void gemm(const float *queries, const float *rows, float *out, int n
 
 cdef inline double cosine(double dot, double norm_x, double norm_y) noexcept nogil:
     return dot / (norm_x * norm_y) if norm_x > 0 and norm_y > 0 else 0.0
+
+
+cdef inline float score(const float[:, ::1] matrix, const double[::1] norms, Py_ssize_t row, const float *query,
+                        double query_norm) noexcept nogil:
+    # the rule
+    return <float> cosine(kernels.dot(&matrix[row, 0], query, <size_t> matrix.shape[1]), norms[row], query_norm)
 
 
 cdef inline bint is_excluded(int64_t row, const int64_t[:, ::1] exclude, Py_ssize_t q) noexcept nogil:
@@ -141,6 +183,22 @@ def pair_scores(
     with nogil:
         for i in range(a.shape[0]):
             out[i] = <float> cosine(kernels.dot(&matrix[a[i], 0], &matrix[b[i], 0], d), norms[a[i]], norms[b[i]])
+
+
+def cosines(
+    const float[:, ::1] matrix,    # IN [n, d]
+    const double[::1] norms,       # IN [n]
+    const int64_t[::1] rows,       # IN [m]
+    const float[:, ::1] queries,   # IN [m, d]
+    const double[::1] query_norms,     # IN [m]
+    double[::1] out,               # OUT [m]
+):
+    """out[i] = cos(matrix[rows[i]], queries[i]), not yet rounded to float32."""
+    cdef Py_ssize_t i
+    cdef size_t d = <size_t> matrix.shape[1]
+    with nogil:
+        for i in range(rows.shape[0]):
+            out[i] = cosine(kernels.dot(&matrix[rows[i], 0], &queries[i, 0], d), norms[rows[i]], query_norms[i])
 
 
 def combine(
@@ -219,8 +277,8 @@ def screen(
     const double[::1] norms,           # IN [n]
     const float[::1] scale,            # IN [n] 1 / norm, 0 for a zero row, NaN where the bound does not hold
     int64_t first,                     # index of the run's first row
-    const float[:, ::1] unit,          # IN [m, d] queries of unit length
-    const double[:, ::1] queries,      # IN [m, d] the queries, widened from float32
+    const float[:, ::1] unit,          # IN [m, d] the queries at unit length
+    const float[:, ::1] queries,       # IN [m, d]
     const double[::1] query_norms,     # IN [m]
     const int64_t[:, ::1] exclude,     # IN [m, e] rows to leave out, -1 for none
     float slack,                       # bound of the screen's error
@@ -249,11 +307,10 @@ def screen(
 
 cdef void rescore_cosine(const float[:, ::1] matrix, const double[::1] norms, const float[::1] scale,
                          Py_ssize_t begin, Py_ssize_t count, int64_t first, const float *screened,
-                         const double *query, double query_norm, const int64_t[:, ::1] exclude, Py_ssize_t q,
+                         const float *query, double query_norm, const int64_t[:, ::1] exclude, Py_ssize_t q,
                          float slack, best_list *best, uint32_t *chosen) noexcept nogil:
     # Stretches grow with what has been seen, so that the threshold is worth something before many rows pass it.
     cdef Py_ssize_t at = 0, stop, i, found, row
-    cdef double dot
     while at < count:
         stop = at + stretch(begin + at, best.room)
         if stop > count:
@@ -264,8 +321,7 @@ cdef void rescore_cosine(const float[:, ::1] matrix, const double[::1] norms, co
             row = begin + chosen[i]
             if screened[chosen[i]] * scale[row] < threshold(best, slack) or is_excluded(first + row, exclude, q):
                 continue
-            kernels.dots(&matrix[row, 0], 1, <size_t> matrix.shape[1], query, &dot)
-            best_offer(best, <float> cosine(dot, norms[row], query_norm), first + row)
+            best_offer(best, score(matrix, norms, row, query, query_norm), first + row)
         at = stop
 
 
@@ -274,70 +330,349 @@ cdef inline Py_ssize_t stretch(Py_ssize_t seen, size_t room) noexcept nogil:
     return seen if seen > least else least
 
 
-def screen_cosmul(
-    const float[:, ::1] matrix,        # IN [n, d] a run of rows
+def has_int8():
+    """Whether the instruction set in use multiplies int8, which `screen8` needs."""
+    return kernels.tile8 != NULL
+
+
+def quantise(
+    const float[:, ::1] matrix,        # IN [n, d]
     const double[::1] norms,           # IN [n]
-    const float[::1] scale,            # IN [n] as in `screen`
-    const float[::1] ones,             # IN [rows at a time] all 1
-    int64_t first,                     # index of the run's first row
-    const float[:, ::1] unit,          # IN [3 m, d] unit vectors: all a, then all b, then all c
-    const double[:, ::1] queries,      # IN [3 m, d] the vectors as they are, widened from float32
-    const double[::1] query_norms,     # IN [3 m]
+    Py_ssize_t begin,                  # first row, a multiple of 16
+    Py_ssize_t count,                  # rows
+    uint8_t[::1] codes,                # OUT, see _kernels/quantised.h
+    float[::1] scales,                 # OUT [n up to a multiple of 16]
+    float[::1] errors,                 # OUT [n up to a multiple of 16]
+):
+    """Codes of a run of rows."""
+    with nogil:
+        quantise_rows(&matrix[0, 0], &norms[0], <size_t> begin, <size_t> count, <size_t> matrix.shape[1], &codes[0],
+                      &scales[0], &errors[0])
+
+
+def quantise_queries(
+    const float[:, ::1] unit,          # IN [m, d] of unit length, or zero
+    int parts,                         # 1 or 2 bytes for each element
+    int8_t[:, :, ::1] codes,           # OUT [m, 2, 4 * steps] high and low
+    int32_t[:, ::1] corrections,       # OUT [m, 2]
+    float[::1] scales,                 # OUT [m]
+    float[::1] errors,                 # OUT [m] bounds of |q - q'|
+):
+    """Codes of queries."""
+    cdef Py_ssize_t q
+    with nogil:
+        for q in range(unit.shape[0]):
+            errors[q] = <float> quantise_query(&unit[q, 0], <size_t> unit.shape[1], <size_t> codes.shape[2] // 4,
+                                               parts, &codes[q, 0, 0], &codes[q, 1, 0], &corrections[q, 0], &scales[q])
+
+
+def screen8(
+    const float[:, ::1] matrix,        # IN [n, d] all rows
+    const double[::1] norms,           # IN [n]
+    const uint8_t[::1] codes,          # IN of all rows
+    const float[::1] scales,           # IN
+    const float[::1] errors,           # IN bounds of |u - u'|
+    Py_ssize_t begin,                  # the run of rows, begin a multiple of 16
+    Py_ssize_t end,
+    const int8_t[:, :, ::1] query_codes,    # IN [m, 2, 4 * steps]
+    int parts,
+    const int32_t[:, ::1] corrections,      # IN [m, 2]
+    const float[::1] query_scales,     # IN [m]
+    const float[::1] slack,            # IN [m] what the query's codes add to the bound
+    const float[:, ::1] queries,       # IN [m, d]
+    const double[::1] query_norms,     # IN [m]
     const int64_t[:, ::1] exclude,     # IN [m, e]
-    double epsilon,
-    float slack,                       # bound of the error of a screened cosine
     float[:, ::1] best_scores,         # INOUT [m, k] heaps
     int64_t[:, ::1] best_rows,         # INOUT [m, k]
     int64_t[::1] held,                 # INOUT [m]
-    float[:, ::1] tile,                # scratch [3 m, rows at a time]
+    float[:, ::1] tile,                # scratch [m, rows at a time, a multiple of 16]
     uint32_t[::1] chosen,              # scratch [rows at a time]
+    float[:, ::1] lower,               # scratch [m, k]
+    uint32_t[:, ::1] pool_rows,        # scratch [m, room]
+    float[:, ::1] pool_upper,          # scratch [m, room]
+    pools,                             # scratch, bytes of m pools
 ):
-    """3CosMul (Levy & Goldberg 2014): s(x, b) s(x, c) / (s(x, a) + epsilon) with s = (cos + 1) / 2, in float64.
+    """The same as `scan`, with the rows screened by int8 products.
 
-    The screen is interval arithmetic on the float32 cosines: the bound is taken with b and c high and a low.
+    The product of the codes is off from the cosine by at most error + slack (quantised.h; slack covers the rounding of
+    the unit query and of the last few float32 operations). Rows that may be among the k best by these bounds wait in
+    a pool; those that still may be at the end are scored by the rule.
     """
-    cdef Py_ssize_t n = matrix.shape[0], width = tile.shape[1], m = best_scores.shape[0]
-    cdef Py_ssize_t begin, count, q, at, stop, i, found, row, t
-    cdef int d = <int> matrix.shape[1]
+    cdef Py_ssize_t width = tile.shape[1], m = queries.shape[0], at, count, q, p, stop, i, found, row
+    cdef size_t steps = <size_t> query_codes.shape[2] // 4
+    cdef uint8_t[::1] memory = pools
+    cdef pool *waiting = <pool *> &memory[0]
     cdef best_list best
-    cdef double dot
-    cdef double[3] s
-    cdef float limit
+    cdef float value, error
     with nogil:
-        begin = 0
-        while begin < n:
-            count = width if width < n - begin else n - begin
-            gemm(&unit[0, 0], &matrix[begin, 0], &tile[0, 0], <int> (3 * m), <int> count, d, <int> width)
+        for q in range(m):
+            waiting[q].lower = &lower[q, 0]
+            waiting[q].rows = &pool_rows[q, 0]
+            waiting[q].upper = &pool_upper[q, 0]
+            waiting[q].k = <size_t> lower.shape[1]
+            waiting[q].room = <size_t> pool_rows.shape[1]
+            waiting[q].held = waiting[q].count = 0
+            waiting[q].floor = -INFINITY
+            best = list_of(best_scores, best_rows, held, q)
+            settle(&waiting[q], &best)
+        at = begin
+        while at < end:
+            count = width if width < end - at else end - at
+            kernels.tile8(&codes[<size_t> at * 4 * steps], <size_t> (count + 15) // 16, steps, &query_codes[0, 0, 0],
+                          4 * steps, <size_t> m, parts, &corrections[0, 0], &query_scales[0], &scales[at],
+                          &tile[0, 0], <size_t> width)
             for q in range(m):
-                best = list_of(best_scores, best_rows, held, q)
-                kernels.cosmul_bound(&tile[q, 0], &tile[m + q, 0], &tile[2 * m + q, 0], &scale[begin],
-                                     <size_t> count, slack, <float> epsilon)
-                at = 0
-                while at < count:
-                    stop = at + stretch(begin + at, best.room)
+                p = 0
+                while p < count:
+                    stop = p + stretch(at - begin + p, waiting[q].k)
                     if stop > count:
                         stop = count
-                    limit = cosmul_limit(&best, slack)
-                    found = <Py_ssize_t> kernels.select(&tile[m + q, 0], &ones[0], <size_t> at, <size_t> stop, limit,
-                                                        &chosen[0])
+                    found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &errors[at], <size_t> p, <size_t> stop,
+                                                         waiting[q].floor - slack[q], &chosen[0])
                     for i in range(found):
-                        row = begin + chosen[i]
-                        if tile[m + q, chosen[i]] < cosmul_limit(&best, slack) or is_excluded(first + row, exclude, q):
+                        row = at + chosen[i]
+                        value = tile[q, chosen[i]]
+                        error = errors[row] + slack[q]
+                        if value + error < waiting[q].floor or is_excluded(row, exclude, q):
                             continue
-                        for t in range(3):
-                            kernels.dots(&matrix[row, 0], 1, <size_t> d, &queries[t * m + q, 0], &dot)
-                            s[t] = (cosine(dot, norms[row], query_norms[t * m + q]) + 1.0) / 2.0
-                        best_offer(&best, <float> (s[1] * s[2] / (s[0] + epsilon)), first + row)
-                    at = stop
-                held[q] = <int64_t> best.held
-            begin += count
+                        if not pool_offer(&waiting[q], <uint32_t> row, value - error, value + error):
+                            best = list_of(best_scores, best_rows, held, q)
+                            empty_pool(&waiting[q], matrix, norms, &queries[q, 0], query_norms[q], &best)
+                            held[q] = <int64_t> best.held
+                            pool_offer(&waiting[q], <uint32_t> row, value - error, value + error)
+                    p = stop
+            at += count
+        for q in range(m):
+            pool_tidy(&waiting[q])
+            best = list_of(best_scores, best_rows, held, q)
+            empty_pool(&waiting[q], matrix, norms, &queries[q, 0], query_norms[q], &best)
+            held[q] = <int64_t> best.held
 
 
-cdef inline float cosmul_limit(const best_list *best, float slack) noexcept nogil:
-    # The bound is positive, and off by its last four roundings only: those before are within the spare half of slack.
-    if best.held < best.room or not slack < 1:
-        return -INFINITY
-    return best.scores[0] * (1.0 - 1e-5)
+cdef void empty_pool(pool *waiting, const float[:, ::1] matrix, const double[::1] norms, const float *query,
+                     double query_norm, best_list *best) noexcept nogil:
+    # Scores what waits by the rule. What is now the k-th best bounds what may still come.
+    cdef size_t i
+    for i in range(waiting.count):
+        best_offer(best, score(matrix, norms, waiting.rows[i], query, query_norm), waiting.rows[i])
+    settle(waiting, best)
+
+
+cdef inline void settle(pool *waiting, const best_list *best) noexcept nogil:
+    cdef float known = threshold(best, 0)
+    waiting.count = 0
+    if known > waiting.floor:
+        waiting.floor = known
+
+
+def pool_bytes():
+    """Bytes of one pool of `screen8`."""
+    return sizeof(pool)
+
+
+def analogies(
+    int method,                        # ADD, MUL or DIRECTION
+    const float[:, ::1] matrix,        # IN [n, d] a run of rows
+    const double[::1] norms,           # IN [n]
+    int64_t first,                     # index of the run's first row
+    const float[::1] scale,            # IN [n] for tables by float32 products, as in `screen`; else empty
+    const uint8_t[::1] codes,          # IN for tables by int8 products: the run's codes; else empty
+    const float[::1] code_scales,      # IN [n up to a multiple of 16]
+    const float[::1] code_errors,      # IN likewise
+    const float[:, ::1] unit,          # IN [w, d] the words of the questions at unit length
+    const int8_t[:, :, ::1] word_codes,     # IN [w, 2, 4 * steps]
+    const int32_t[:, ::1] corrections,      # IN [w, 2]
+    const float[::1] word_scales,      # IN [w]
+    const float[::1] word_errors,      # IN [w] what a word adds to the error of its cosines
+    const int32_t[:, ::1] questions,   # IN [m, 3] a, b, c as places among the words; equal (a, b) side by side
+    const double[::1] lengths,         # IN [m] |b - a + c| for ADD, |b - a| for DIRECTION, over unit vectors
+    const float[:, ::1] queries,       # IN [m, d] the combined query for ADD, the direction b - a for DIRECTION
+    const double[::1] query_norms,     # IN [m]
+    const double[::1] shifts,          # IN [m] cos(c, direction) for DIRECTION
+    const float[:, ::1] vectors,       # IN [w, d] the words as they are
+    const double[::1] word_norms,      # IN [w]
+    double epsilon,                    # for MUL
+    const int64_t[:, ::1] exclude,     # IN [m, e] rows that are no answers
+    const float[::1] gold,             # IN [m] score of the gold word; NaN where none is asked for
+    int64_t[:, ::1] ranks,             # INOUT [m, 2] how many answers score above gold, and how many at least as much
+    float[:, ::1] best_scores,         # INOUT [m, k] heaps
+    int64_t[:, ::1] best_rows,         # INOUT [m, k]
+    int64_t[::1] held,                 # INOUT [m]
+    float[:, ::1] table,               # scratch [w, rows at a time, a multiple of 16]: cosines of words and rows
+    float[:, ::1] factors,             # scratch, the same shape for MUL and DIRECTION
+    float[::1] base,                   # scratch [rows at a time]: what all questions with the same (a, b) share
+    uint32_t[::1] chosen,              # scratch [rows at a time]
+    float[:, ::1] lower,               # scratch [m, k]
+    uint32_t[:, ::1] pool_rows,        # scratch [m, room]
+    float[:, ::1] pool_upper,          # scratch [m, room]
+    pools,                             # scratch, bytes of m pools
+):
+    """Analogies a : b = c : x over unit vectors, through one table of cosines, question words x rows, tile by tile.
+
+    ADD        cos(x, b - a + c)                                      Mikolov, Yih & Zweig 2013
+    MUL        s(x, b) s(x, c) / (s(x, a) + epsilon), s = (cos + 1) / 2       Levy & Goldberg 2014
+    DIRECTION  cos(b - a, x - c) = (cos(x, p) - cos(c, p)) / sqrt(2 - 2 cos(x, c)) with p along b - a; 0 where x = c
+
+    The rule scores all three from float64 cosines, rounded once. The table's cosines are off by at most
+    e(w) = error of the row + word_errors[w], so a score lies within
+
+    bounds (_kernels/analogies.h), and rows whose upper bound reaches the k-th highest lower bound wait in a pool, as in
+    `screen8`.
+    """
+    cdef Py_ssize_t n = matrix.shape[0], width = table.shape[1], m = questions.shape[0], words = unit.shape[0]
+    cdef Py_ssize_t at = 0, count, q, p, w, i, stop, found, row
+    cdef Py_ssize_t steps = word_codes.shape[2] // 4
+    cdef int d = <int> matrix.shape[1]
+    cdef int a = -1, b = -1, c
+    cdef uint8_t[::1] memory = pools
+    cdef pool *waiting = <pool *> &memory[0]
+    cdef best_list best
+    cdef float row_error, exact, least, needed
+    cdef analogy_bounds known
+    cdef bint ranked, vague
+    with nogil:
+        for q in range(m):
+            waiting[q].lower = &lower[q, 0]
+            waiting[q].rows = &pool_rows[q, 0]
+            waiting[q].upper = &pool_upper[q, 0]
+            waiting[q].k = <size_t> lower.shape[1]
+            waiting[q].room = <size_t> pool_rows.shape[1]
+            waiting[q].held = waiting[q].count = 0
+            waiting[q].floor = -INFINITY
+            best = list_of(best_scores, best_rows, held, q)
+            settle(&waiting[q], &best)
+        while at < n:
+            count = width if width < n - at else n - at
+            row_error = 0
+            if codes.shape[0]:
+                kernels.tile8(&codes[at * 4 * steps], <size_t> (count + 15) // 16, <size_t> steps,
+                              &word_codes[0, 0, 0], <size_t> (4 * steps), <size_t> words, 2, &corrections[0, 0],
+                              &word_scales[0], &code_scales[at], &table[0, 0], <size_t> width)
+                for i in range(count):
+                    if code_errors[at + i] > row_error:
+                        row_error = code_errors[at + i]
+            else:
+                gemm(&unit[0, 0], &matrix[at, 0], &table[0, 0], <int> words, <int> count, d, <int> width)
+                for w in range(words):
+                    for i in range(count):
+                        table[w, i] = table[w, i] * scale[at + i]
+            if method != ADD:
+                for w in range(words):
+                    analogy_factor(method, &table[w, 0], row_error + word_errors[w], <size_t> count, &factors[w, 0])
+            a = b = -1
+            for q in range(m):
+                if questions[q, 0] != a or questions[q, 1] != b:
+                    a = questions[q, 0]
+                    b = questions[q, 1]
+                    analogy_base(method, &table[a, 0], &table[b, 0], row_error + word_errors[a],
+                                 row_error + word_errors[b], epsilon, lengths[q], <size_t> count, &base[0])
+                c = questions[q, 2]
+                ranked = gold[q] == gold[q]
+                # Where a direction does not exist every score is 0, which no bound knows.
+                vague = method == DIRECTION and not (word_norms[c] > 0 and query_norms[q] > 0)
+                p = 0
+                while p < count:
+                    stop = count if ranked else p + stretch(at + p, waiting[q].k)
+                    if stop > count:
+                        stop = count
+                    least = gold[q] if ranked and gold[q] < waiting[q].floor else waiting[q].floor
+                    needed = analogy_threshold(method, least, lengths[q], row_error * lengths[q] + word_errors[a]
+                                               + word_errors[b] + word_errors[c])
+                    if vague:
+                        needed = -INFINITY
+                    if method == ADD:
+                        found = <Py_ssize_t> kernels.select_sum(&base[0], &table[c, 0], <size_t> p, <size_t> stop,
+                                                                needed, &chosen[0])
+                    else:
+                        found = <Py_ssize_t> kernels.select_product(&base[0], analogy_shift(method, shifts[q]),
+                                                                    &factors[c, 0], <size_t> p, <size_t> stop,
+                                                                    needed, &chosen[0])
+                    for i in range(found):
+                        row = at + chosen[i]
+                        known.low, known.high = -INFINITY, INFINITY
+                        if not vague and norms[row] > 0:
+                            known = bounds_of(method, table[a, chosen[i]], table[b, chosen[i]], table[c, chosen[i]],
+                                              row_error + word_errors[a], row_error + word_errors[b],
+                                              row_error + word_errors[c], row_error, epsilon, lengths[q], shifts[q])
+                        if known.high < least or is_excluded(first + row, exclude, q):
+                            continue
+                        if ranked and known.high >= gold[q]:
+                            exact = known.low
+                            if not exact > gold[q]:
+                                exact = analogy_score(method, matrix, norms, row, vectors, word_norms, a, b, c,
+                                                      &queries[q, 0], query_norms[q], shifts[q], epsilon)
+                            ranks[q, 0] += exact > gold[q]
+                            ranks[q, 1] += exact >= gold[q]
+                        if known.high < waiting[q].floor:
+                            continue
+                        if not pool_offer(&waiting[q], <uint32_t> row, known.low, known.high):
+                            best = list_of(best_scores, best_rows, held, q)
+                            score_pool(&waiting[q], method, matrix, norms, first, vectors, word_norms, a, b, c,
+                                       &queries[q, 0], query_norms[q], shifts[q], epsilon, &best)
+                            held[q] = <int64_t> best.held
+                            pool_offer(&waiting[q], <uint32_t> row, known.low, known.high)
+                    p = stop
+            at += count
+        for q in range(m):
+            pool_tidy(&waiting[q])
+            best = list_of(best_scores, best_rows, held, q)
+            score_pool(&waiting[q], method, matrix, norms, first, vectors, word_norms, questions[q, 0],
+                       questions[q, 1], questions[q, 2], &queries[q, 0], query_norms[q], shifts[q], epsilon, &best)
+            held[q] = <int64_t> best.held
+
+
+cdef float analogy_score(int method, const float[:, ::1] matrix, const double[::1] norms, Py_ssize_t row,
+                         const float[:, ::1] vectors, const double[::1] word_norms, int a, int b, int c,
+                         const float *query, double query_norm, double shift, double epsilon) noexcept nogil:
+    # the rule, for each method
+    cdef size_t d = <size_t> matrix.shape[1]
+    cdef const float *x = &matrix[row, 0]
+    cdef double of_a, of_b, of_c, square
+    if method == ADD:
+        return score(matrix, norms, row, query, query_norm)
+    of_c = cosine(kernels.dot(x, &vectors[c, 0], d), norms[row], word_norms[c])
+    if method == MUL:
+        of_a = cosine(kernels.dot(x, &vectors[a, 0], d), norms[row], word_norms[a])
+        of_b = cosine(kernels.dot(x, &vectors[b, 0], d), norms[row], word_norms[b])
+        return <float> (((of_b + 1) / 2) * ((of_c + 1) / 2) / ((of_a + 1) / 2 + epsilon))
+    square = 2 - 2 * of_c
+    if not (norms[row] > 0 and word_norms[c] > 0 and query_norm > 0 and square > 0):
+        return 0
+    return <float> ((cosine(kernels.dot(x, query, d), norms[row], query_norm) - shift) / sqrt(square))
+
+
+def analogy_scores(
+    int method,
+    const float[:, ::1] matrix,        # IN [n, d]
+    const double[::1] norms,           # IN [n]
+    const int64_t[::1] rows,           # IN [m] the row to score for each question, -1 for none
+    const float[:, ::1] vectors,       # IN [w, d] as in `analogies`
+    const double[::1] word_norms,      # IN [w]
+    const int32_t[:, ::1] questions,   # IN [m, 3]
+    const float[:, ::1] queries,       # IN [m, d]
+    const double[::1] query_norms,     # IN [m]
+    const double[::1] shifts,          # IN [m]
+    double epsilon,
+    float[::1] out,                    # OUT [m], NaN for none
+):
+    """The scores of given rows by the rule."""
+    cdef Py_ssize_t q
+    with nogil:
+        for q in range(rows.shape[0]):
+            out[q] = NAN if rows[q] < 0 else analogy_score(
+                method, matrix, norms, rows[q], vectors, word_norms, questions[q, 0], questions[q, 1],
+                questions[q, 2], &queries[q, 0], query_norms[q], shifts[q], epsilon)
+
+
+cdef void score_pool(pool *waiting, int method, const float[:, ::1] matrix, const double[::1] norms, int64_t first,
+                     const float[:, ::1] vectors, const double[::1] word_norms, int a, int b, int c,
+                     const float *query, double query_norm, double shift, double epsilon,
+                     best_list *best) noexcept nogil:
+    cdef size_t i
+    for i in range(waiting.count):
+        best_offer(best, analogy_score(method, matrix, norms, waiting.rows[i], vectors, word_norms, a, b, c, query,
+                                       query_norm, shift, epsilon), first + waiting.rows[i])
+    settle(waiting, best)
 
 
 def sort_best(

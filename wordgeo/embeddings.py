@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,9 @@ class Embeddings:
         self.provenance: dict[str, Any] = dict(provenance or {})
         self.run: dict[str, Any] = dict(run or {})
         self.path = None if path is None else Path(path)
-        self._norms: npt.NDArray[np.float64] | None = None
+        self._derived: dict[str, Any] = {}
+        self._lock = threading.RLock()
+        self._queries = 0
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -88,23 +91,39 @@ class Embeddings:
 
         Raises `FormatError` naming the word if a vector has a NaN or an infinite element.
         """
-        if self._norms is None:
-            norms = np.empty(len(self), dtype=np.float64)
-            starts = range(0, len(self), ROWS_A_BLOCK)
-            run_blocks(
-                lambda begin: _fast.norms(self.vectors[begin : begin + ROWS_A_BLOCK], norms[begin:][:ROWS_A_BLOCK]),
-                [(begin,) for begin in starts],
+        norms: npt.NDArray[np.float64] = self.derived("norms", self._compute_norms)
+        return norms
+
+    def derived(self, name: str, build: Callable[[], Any]) -> Any:
+        """What `build` makes of the vectors, made at the first use and kept under `name`."""
+        if name not in self._derived:
+            with self._lock:
+                if name not in self._derived:
+                    self._derived[name] = build()
+        return self._derived[name]
+
+    def count_queries(self, n: int) -> int:
+        """Notes that n more queries are asked and returns how many that are in all."""
+        with self._lock:
+            self._queries += n
+            return self._queries
+
+    def _compute_norms(self) -> npt.NDArray[np.float64]:
+        norms = np.empty(len(self), dtype=np.float64)
+        starts = range(0, len(self), ROWS_A_BLOCK)
+        run_blocks(
+            lambda begin: _fast.norms(self.vectors[begin : begin + ROWS_A_BLOCK], norms[begin:][:ROWS_A_BLOCK]),
+            [(begin,) for begin in starts],
+        )
+        bad = np.flatnonzero(~np.isfinite(norms))
+        if len(bad):
+            word = self.vocabulary[int(bad[0])]
+            raise FormatError(
+                f"the vector of '{word}' (row {int(bad[0])}) has a NaN or infinite element; "
+                f"so have {len(bad)} of {len(self)} rows; remove them or train again",
+                self.path,
             )
-            bad = np.flatnonzero(~np.isfinite(norms))
-            if len(bad):
-                word = self.vocabulary[int(bad[0])]
-                raise FormatError(
-                    f"the vector of '{word}' (row {int(bad[0])}) has a NaN or infinite element; "
-                    f"so have {len(bad)} of {len(self)} rows; remove them or train again",
-                    self.path,
-                )
-            self._norms = norms
-        return self._norms
+        return norms
 
     def to_gensim(self) -> KeyedVectors:
         """A `gensim.models.KeyedVectors` with the same words, vectors (copied) and counts."""

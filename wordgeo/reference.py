@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["combine", "dots", "norms", "pair_scores", "scan", "screen", "screen_cosmul", "sort_best"]
+__all__ = [
+    "analogies",
+    "combine",
+    "cosines",
+    "dots",
+    "norms",
+    "pair_scores",
+    "scan",
+    "screen",
+    "screen8",
+    "sort_best",
+]
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -110,29 +121,87 @@ def screen(
     scan(matrix, norms, first, queries, query_norms, exclude, best_scores, best_rows, held, None)
 
 
-def screen_cosmul(
+def screen8(
     matrix: F32,
     norms: F64,
-    scale: Any,
-    ones: Any,
-    first: int,
-    unit: Any,
-    queries: F64,
+    codes: Any,
+    scales: Any,
+    errors: Any,
+    begin: int,
+    end: int,
+    query_codes: Any,
+    parts: Any,
+    corrections: Any,
+    query_scales: Any,
+    slack: Any,
+    queries: F32,
     query_norms: F64,
     exclude: I64,
-    epsilon: float,
-    slack: float,
     best_scores: F32,
     best_rows: I64,
     held: I64,
-    tile: Any,
-    chosen: Any,
+    *scratch: Any,
 ) -> None:
-    """3CosMul: s(x, b) s(x, c) / (s(x, a) + epsilon) with s = (cos + 1) / 2."""
-    m = len(best_scores)
-    for q in range(m):
-        a, b, c = ((_cosines(matrix, norms, queries[i], query_norms[i]) + 1.0) / 2.0 for i in (q, m + q, 2 * m + q))
-        _offer((b * c / (a + epsilon)).astype(np.float32), first, exclude[q], best_scores, best_rows, held, q)
+    """What `scan` gives for the rows from `begin` to `end`."""
+    run = slice(begin, end)
+    scan(
+        matrix[run], norms[run], begin, queries.astype(float), query_norms, exclude, best_scores, best_rows, held, None
+    )
+
+
+def cosines(matrix: F32, norms: F64, rows: I64, queries: F32, query_norms: F64, out: F64) -> None:
+    """out[i] = cos(matrix[rows[i]], queries[i]), not yet rounded to float32."""
+    for i, row in enumerate(rows):
+        out[i] = _cosines(matrix[row : row + 1], norms[row : row + 1], queries[i].astype(float), query_norms[i])[0]
+
+
+def analogies(
+    method: int,
+    matrix: F32,
+    norms: F64,
+    first: int,
+    scale: Any,
+    codes: Any,
+    code_scales: Any,
+    code_errors: Any,
+    unit: Any,
+    word_codes: Any,
+    corrections: Any,
+    word_scales: Any,
+    word_errors: Any,
+    questions: npt.NDArray[np.int32],
+    lengths: Any,
+    queries: F32,
+    query_norms: F64,
+    shifts: F64,
+    vectors: F32,
+    word_norms: F64,
+    epsilon: float,
+    exclude: I64,
+    gold: F32,
+    ranks: I64,
+    best_scores: F32,
+    best_rows: I64,
+    held: I64,
+    *scratch: Any,
+) -> None:
+    """3CosAdd (method 0), 3CosMul (1) and PairDirection (2): every row scored for every question."""
+    for q, (a, b, c) in enumerate(questions):
+        of_query = _cosines(matrix, norms, queries[q].astype(float), query_norms[q])
+        of_a, of_b, of_c = (_cosines(matrix, norms, vectors[w].astype(float), word_norms[w]) for w in (a, b, c))
+        if method == 0:
+            values = of_query
+        elif method == 1:
+            values = (of_b + 1.0) / 2.0 * ((of_c + 1.0) / 2.0) / ((of_a + 1.0) / 2.0 + epsilon)
+        else:
+            square = 2.0 - 2.0 * of_c
+            defined = (square > 0) & (norms > 0) & (word_norms[c] > 0) & (query_norms[q] > 0)
+            values = np.where(defined, (of_query - shifts[q]) / np.sqrt(np.where(defined, square, 1.0)), 0.0)
+        scores = values.astype(np.float32)
+        rows = first + np.arange(len(scores))
+        allowed = ~np.isin(rows, exclude[q])
+        ranks[q] += [(scores[allowed] > gold[q]).sum(), (scores[allowed] >= gold[q]).sum()]
+        _offer(scores, first, exclude[q], best_scores, best_rows, held, q)
 
 
 def sort_best(best_scores: F32, best_rows: I64, held: I64) -> None:

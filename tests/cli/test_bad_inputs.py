@@ -50,7 +50,7 @@ CASES = [
     ),
     Case(
         "text that is not UTF-8",
-        "corpus encode t.txt -o out --encoding-errors refuse",
+        "corpus encode t.txt -o out --encoding-errors strict",
         ("t.txt", "UTF-8"),
         {"t.txt": b"king\n\xff\n"},
     ),

@@ -66,26 +66,23 @@ def test_an_archive_bomb_takes_bounded_memory(tmp_path, kind):
     bomb = tmp_path / "bomb"
     line = b"to be or not to be\n" * 50_000  # 1 MB
     if kind == "gzip":
-        with gzip.open(bomb, "wb", compresslevel=9) as file:
+        with gzip.open(bomb, "wb") as file:
             for _ in range(300):
                 file.write(line)
     else:
         bomb.write_bytes(zstandard.ZstdCompressor().compress(line * 300))
     assert bomb.stat().st_size < 2_000_000
     code, out, err = run_limited(f"""
-        import resource
-        from wordgeo.corpus import Documents, encode
-        encode(Documents(["warm up"]), {str(tmp_path / "a")!r})
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        corpus = encode({str(bomb)!r}, {str(tmp_path / "b")!r}, threads=2)
-        # The ids themselves are a file; mapped pages of it do not count as memory of the process' own.
-        anonymous = int(next(l for l in open("/proc/self/status") if l.startswith("RssAnon")).split()[1])
-        print(len(corpus), len(corpus.vocabulary), anonymous)
+        from resource import RUSAGE_SELF, getrusage
+        from wordgeo.corpus.readers import Reader, resolve_sources
+        before = getrusage(RUSAGE_SELF).ru_maxrss
+        reader = Reader(resolve_sources({str(bomb)!r}), report=print)
+        print(sum(len(block.text) for block in reader.blocks()), getrusage(RUSAGE_SELF).ru_maxrss - before)
     """)
     assert code == 0, err
-    tokens, types, anonymous = map(int, out.split())
-    assert (tokens, types) == (300 * 50_000 * 6, 4)
-    assert anonymous < 300_000  # kilobytes, of which the interpreter and its imports take a third
+    size, kilobytes = map(int, out.split())
+    assert size == 300 * len(line)
+    assert kilobytes < 80_000
 
 
 def test_a_line_of_fifty_megabytes(tmp_path):
@@ -139,10 +136,10 @@ def test_odd_bytes(tmp_path, content, expected):
 def test_bytes_that_are_not_utf8_can_be_refused(tmp_path):
     (tmp_path / "x").write_bytes(b"one\n" * 400_000 + b"two \xff\n" + b"three\n" * 400_000)
     for threads in (1, 3):
-        message = fails(tmp_path / "x", tmp_path, encoding_errors="refuse", threads=threads)
+        message = fails(tmp_path / "x", tmp_path, encoding_errors="strict", threads=threads)
         assert f"{tmp_path / 'x'}, line 400001: not UTF-8" in message
     (tmp_path / "x").write_text('{"text": "fine"}\n{"text": "lone \\ud800 surrogate"}\n')
-    assert f"{tmp_path / 'x'}, line 2: a lone surrogate" in fails(tmp_path / "x", tmp_path, encoding_errors="refuse")
+    assert f"{tmp_path / 'x'}, line 2: a lone surrogate" in fails(tmp_path / "x", tmp_path, encoding_errors="strict")
     corpus = encode(tmp_path / "x", tmp_path / "c")
     assert words(corpus) == ["fine", "lone", "surrogate"] and corpus.info["replaced"]["count"] == 1
     (tmp_path / "y").write_bytes(b'{"text": "one \xff\xfe two"}\n')
@@ -197,7 +194,7 @@ def test_targets_that_exist(tmp_path):
     with pytest.raises(CorpusError):
         encode(Documents([""]), tmp_path / "c", overwrite=True)
     assert (tmp_path / "c" / "ids.npy").read_bytes() == before
-    assert words(encode(Documents(["two three"]), tmp_path / "c", overwrite=True)) == ["three", "two"]
+    assert words(encode(Documents(["two three"]), tmp_path / "c", overwrite=True)) == ["two", "three"]
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("precious")
     with pytest.raises(OutputError, match="another kind"):
@@ -257,7 +254,7 @@ def damage_json(**changes):
 def truncate(name, size):
     def change(corpus):
         with (corpus.path / name).open("r+b") as file:
-            file.truncate(size if size >= 0 else os.path.getsize(file.name) + size)
+            file.truncate(size if size >= 0 else (corpus.path / name).stat().st_size + size)
 
     return change
 
@@ -310,7 +307,7 @@ def test_damaged_corpora_are_not_opened(corpus, damage):
 @pytest.mark.parametrize("ids", [[0, 1, 2, 3, 0, 1, 4], [0, 1, 2, 3, 0, 1, 2**32 - 1], [0, 1, 2, 3, 0, 1, 1]])
 def test_word_numbers_are_checked_on_demand(corpus, ids):
     rewrite(corpus, "ids.npy", np.array(ids, dtype="<u4"))
-    with pytest.raises(FormatError, match="ids.npy"):
+    with pytest.raises(FormatError, match=r"ids\.npy"):
         EncodedCorpus.open(corpus.path).check()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import zstandard
 
-from wordgeo.corpus import Documents, EncodedCorpus, encode, encode_cached, readers, reference
+from wordgeo.corpus import Documents, EncodedCorpus, encode, encode_cached, joiner, readers, reference
 from wordgeo.errors import CorpusError, OptionError
 
 
@@ -180,10 +180,7 @@ def test_max_vocab_drops_the_rarest_words_and_says_so(tmp_path, caplog):
 
 
 def test_max_vocab_over_many_chunks_equals_filtering(tmp_path, monkeypatch):
-    import importlib
-
-    module = importlib.import_module("wordgeo.corpus.encode")
-    monkeypatch.setattr(module, "REMAP_TOKENS", 7)
+    monkeypatch.setattr(joiner, "REMAP_TOKENS", 7)
     text = prose(100)
     full = encode(Documents([text, text[::2]]), tmp_path / "full")
     cut = encode(Documents([text, text[::2]]), tmp_path / "cut", max_vocab=9)

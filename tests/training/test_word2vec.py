@@ -124,18 +124,17 @@ print(hashlib.sha256(found.vectors.tobytes() + "\\n".join(found.words).encode())
 """
 
 
-def test_same_bytes_in_fresh_processes_whatever_the_hash_seed(zipf_corpus):
+def test_same_bytes_in_a_fresh_process_with_another_hash_seed(zipf_corpus):
     code = FRESH.format(path=str(zipf_corpus.path))
     expected = digest(train_embeddings(zipf_corpus, SMALL))
-    for seed in ("0", "12345"):
-        run = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert run.stdout.strip() == expected
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "12345"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == expected
 
 
 def test_provenance_says_how_to_make_it_again(zipf_corpus, caplog):
@@ -283,6 +282,31 @@ def test_an_interruption_leaves_no_thread_at_work(zipf_corpus, threads, error):
     assert len(progress.calls) == 2
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_interruption_while_every_worker_waits_to_report(zipf, threads):
+    """gensim's queue of reports holds three for each worker; nobody reads them once training is interrupted."""
+    done = threading.Semaphore(0)
+
+    class Counted(GensimWord2Vec):
+        def _do_train_job(self, *job):
+            result = super()._do_train_job(*job)
+            done.release()
+            return result
+
+    class Interrupting(Recorder):
+        def advance(self, amount, note=""):
+            for _ in range(1 + 4 * threads):
+                assert done.acquire(timeout=60)
+            raise KeyboardInterrupt
+
+    model = Counted(progress=Interrupting(), vector_size=8, min_count=2, workers=threads)
+    model.build_vocab(zipf)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        model.train(zipf * 10, total_examples=10 * len(zipf), epochs=2)
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize(
     ("sentences", "options", "message"),
     [
@@ -296,6 +320,50 @@ def test_an_interruption_leaves_no_thread_at_work(zipf_corpus, threads, error):
 def test_nothing_to_learn(encoded, sentences, options, message):
     with pytest.raises(TrainingError, match=message):
         train_embeddings(encoded(sentences), dataclasses.replace(SMALL, **options))
+
+
+def test_counts_beyond_32_bits(zipf):
+    counts = {"w1": 3 * 2**33, "w2": 2**33, "w3": 2**32, "w4": 2}
+    model = GensimWord2Vec(progress=Recorder(), vector_size=8, min_count=1, sorted_vocab=0, workers=1, sample=0)
+    model.build_vocab_from_freq(dict(counts), corpus_count=len(zipf))
+    assert [model.wv.get_vecattr(word, "count") for word in counts] == list(counts.values())
+    shares = np.diff(model.cum_table, prepend=np.uint32(0)) / model.cum_table[-1]
+    powers = np.array(list(counts.values()), dtype=float) ** 0.75
+    np.testing.assert_allclose(shares, powers / powers.sum(), atol=1e-9)
+    model.train(zipf, total_examples=len(zipf), epochs=1)
+    assert np.isfinite(model.wv.vectors).all()
+
+
+NO_MEMORY = """
+import resource
+from wordgeo.corpus import EncodedCorpus
+from wordgeo.errors import TrainingError
+from wordgeo.training import TrainingConfig, train_embeddings
+import wordgeo.training.gensim_engine
+corpus = EncodedCorpus.open({path!r})
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 64_000_000, -1))
+try:
+    train_embeddings(corpus, TrainingConfig(dim=10_000, min_count=1, threads=2))
+except TrainingError as problem:
+    print(problem)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a process so")
+def test_too_little_memory_is_an_error(encoded):
+    corpus = encoded([[f"w{i}" for i in range(5_000)]] * 2)
+    run = subprocess.run(
+        [sys.executable, "-c", NO_MEMORY.format(path=str(corpus.path))],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert run.stdout == (
+        "not enough memory: 5000 words in 10000 dimensions need 0.4 GB; raise min_count or lower dim\n"
+    )
 
 
 def test_numbers_that_are_not_finite_are_refused():

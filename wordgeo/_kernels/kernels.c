@@ -32,6 +32,12 @@
 #define LANES AVX512
 #include "kernels_body.h"
 
+#include "int8.h"
+
+static const wordgeo_kernels kernels_vnni = {
+    "vnni", dot_avx512, dots_avx512, select_avx512, select_sum_avx512, select_product_avx512, tile8_vnni,
+};
+
 #endif
 
 const wordgeo_kernels *const wordgeo_kernel_sets[] = {
@@ -39,6 +45,7 @@ const wordgeo_kernels *const wordgeo_kernel_sets[] = {
 #ifdef WORDGEO_X86
     &kernels_avx2,
     &kernels_avx512,
+    &kernels_vnni,
 #endif
     NULL,
 };
@@ -50,9 +57,12 @@ int wordgeo_processor_has(const char *name) {
     __builtin_cpu_init();
     if (strcmp(name, "avx2") == 0)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
     if (strcmp(name, "avx512") == 0)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+        return avx512;
+    if (strcmp(name, "vnni") == 0)
+        return avx512 && __builtin_cpu_supports("avx512vnni");
 #endif
     return 0;
 }

@@ -21,10 +21,16 @@ typedef struct {
     /* positions i of [begin, end) where scores[i] * scale[i] is not below threshold (so NaN is taken), ascending */
     size_t (*select)(const float *scores, const float *scale, size_t begin, size_t end, float threshold,
                      uint32_t *chosen);
-    /* upper[i] = (b + slack)(c + slack) / (max(a - slack, 0) + epsilon) with a, b, c = (dot * scale + 1) / 2;
-     * written over dots_b */
-    void (*cosmul_bound)(const float *dots_a, float *dots_b, const float *dots_c, const float *scale, size_t count,
-                         float slack, float epsilon);
+    /* the same where x[i] + y[i] is not below threshold */
+    size_t (*select_sum)(const float *x, const float *y, size_t begin, size_t end, float threshold, uint32_t *chosen);
+    /* the same where (x[i] + shift) y[i] is not below threshold */
+    size_t (*select_product)(const float *x, float shift, const float *y, size_t begin, size_t end, float threshold,
+                             uint32_t *chosen);
+    /* Where the processor multiplies int8, else NULL (the layout of codes and queries is that of quantised.h):
+     * out[q][r] = the product of the quantised query and row; `groups` groups of rows, `stride` floats between queries */
+    void (*tile8)(const uint8_t *codes, size_t groups, size_t steps, const int8_t *queries, size_t query_stride,
+                  size_t n_queries, int parts, const int32_t *corrections, const float *query_scales,
+                  const float *scales, float *out, size_t stride);
 } wordgeo_kernels;
 
 /* The instruction sets of this build, the best last; NULL ends the list. */

@@ -180,53 +180,87 @@ static void NAME(dots)(const float *rows, size_t count, size_t size, const doubl
 
 #endif
 
-TARGET static size_t NAME(select)(const float *scores, const float *scale, size_t begin, size_t end, float threshold,
-                                  uint32_t *chosen) {
-    size_t found = 0, i = begin;
+/* SELECT(...) is a function that collects the positions where a value is not below the threshold: VALUE for a vector at
+ * i, ONE for a single i. Hits are rare, so finding none has to be fast. */
 #if LANES == AVX512
-    const __m512 limit = _mm512_set1_ps(threshold);
-    for (; i + 16 <= end; i += 16) {
-        const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(scores + i), _mm512_loadu_ps(scale + i));
-        unsigned mask = _mm512_cmp_ps_mask(value, limit, _CMP_NLT_UQ);
-        for (; mask; mask &= mask - 1)
-            chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(mask));
-    }
+#define WIDTH 16
+#define LOAD(x) _mm512_loadu_ps(x)
+#define ADD(x, y) _mm512_add_ps(x, y)
+#define MUL(x, y) _mm512_mul_ps(x, y)
+#define SPREAD(x) _mm512_set1_ps(x)
+#define HITS(value) (unsigned)_mm512_cmp_ps_mask(value, _mm512_set1_ps(threshold), _CMP_NLT_UQ)
 #elif LANES == AVX2
-    const __m256 limit = _mm256_set1_ps(threshold);
-    for (; i + 8 <= end; i += 8) {
-        const __m256 value = _mm256_mul_ps(_mm256_loadu_ps(scores + i), _mm256_loadu_ps(scale + i));
-        unsigned mask = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(value, limit, _CMP_NLT_UQ));
-        for (; mask; mask &= mask - 1)
-            chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(mask));
-    }
+#define WIDTH 8
+#define LOAD(x) _mm256_loadu_ps(x)
+#define ADD(x, y) _mm256_add_ps(x, y)
+#define MUL(x, y) _mm256_mul_ps(x, y)
+#define SPREAD(x) _mm256_set1_ps(x)
+#define HITS(value) (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(value, _mm256_set1_ps(threshold), _CMP_NLT_UQ))
+#endif
+
+#ifdef WIDTH
+#define WIDE(VALUE)                                                                                                    \
+    for (; i + WIDTH <= end; i += WIDTH)                                                                               \
+        for (unsigned hits = HITS(VALUE); hits; hits &= hits - 1)                                                      \
+            chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(hits));
+#define ANY(ONE)
 #else
-    for (; i + 16 <= end; i += 16) { /* one test for sixteen: hits are rare */
-        int any = 0;
-        for (size_t j = 0; j < 16; j++)
-            any |= !(scores[i + j] * scale[i + j] < threshold);
-        for (size_t j = 0; any && j < 16; j++)
-            if (!(scores[i + j] * scale[i + j] < threshold))
-                chosen[found++] = (uint32_t)(i + j);
+#define WIDE(VALUE)
+#define ANY(ONE)                                                                                                       \
+    for (; i + 16 <= end; i += 16) {                                                                                   \
+        int any = 0;                                                                                                   \
+        for (size_t j = i; j < i + 16; j++)                                                                            \
+            any |= !(ONE(j) < threshold);                                                                              \
+        for (size_t j = i; any && j < i + 16; j++)                                                                     \
+            if (!(ONE(j) < threshold))                                                                                 \
+                chosen[found++] = (uint32_t)j;                                                                         \
     }
 #endif
-    for (; i < end; i++)
-        if (!(scores[i] * scale[i] < threshold))
-            chosen[found++] = (uint32_t)i;
+#define SELECT(VALUE, ONE)                                                                                             \
+    size_t found = 0, i = begin;                                                                                       \
+    WIDE(VALUE)                                                                                                        \
+    ANY(ONE)                                                                                                           \
+    for (; i < end; i++)                                                                                               \
+        if (!(ONE(i) < threshold))                                                                                     \
+            chosen[found++] = (uint32_t)i;                                                                             \
     return found;
+
+TARGET static size_t NAME(select)(const float *scores, const float *scale, size_t begin, size_t end, float threshold,
+                                  uint32_t *chosen) {
+#define ONE(j) (scores[j] * scale[j])
+    SELECT(MUL(LOAD(scores + i), LOAD(scale + i)), ONE)
+#undef ONE
 }
 
-TARGET static void NAME(cosmul_bound)(const float *dots_a, float *dots_b, const float *dots_c, const float *scale,
-                                      size_t count, float slack, float epsilon) {
-    for (size_t i = 0; i < count; i++) {
-        const float a = (dots_a[i] * scale[i] + 1.0f) * 0.5f - slack;
-        const float b = (dots_b[i] * scale[i] + 1.0f) * 0.5f + slack;
-        const float c = (dots_c[i] * scale[i] + 1.0f) * 0.5f + slack;
-        dots_b[i] = b * c / ((a > 0.0f ? a : 0.0f) + epsilon);
-    }
+TARGET static size_t NAME(select_sum)(const float *x, const float *y, size_t begin, size_t end, float threshold,
+                                      uint32_t *chosen) {
+#define ONE(j) (x[j] + y[j])
+    SELECT(ADD(LOAD(x + i), LOAD(y + i)), ONE)
+#undef ONE
 }
 
-static const wordgeo_kernels NAME(kernels) = {SET_NAME, NAME(dot), NAME(dots), NAME(select), NAME(cosmul_bound)};
+TARGET static size_t NAME(select_product)(const float *x, float shift, const float *y, size_t begin, size_t end,
+                                          float threshold, uint32_t *chosen) {
+#define ONE(j) ((x[j] + shift) * y[j])
+    SELECT(MUL(ADD(LOAD(x + i), SPREAD(shift)), LOAD(y + i)), ONE)
+#undef ONE
+}
 
+static const wordgeo_kernels NAME(kernels) = {
+    SET_NAME, NAME(dot), NAME(dots), NAME(select), NAME(select_sum), NAME(select_product), NULL,
+};
+
+#undef SELECT
+#undef WIDE
+#undef ANY
+#ifdef WIDTH
+#undef WIDTH
+#undef LOAD
+#undef ADD
+#undef MUL
+#undef SPREAD
+#undef HITS
+#endif
 #undef JOIN2
 #undef JOIN
 #undef NAME

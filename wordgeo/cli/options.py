@@ -23,7 +23,9 @@ _ENCODING = [
     click.option("--input-format", metavar="NAME", help="Format of the sources.  [told by their names]"),
     click.option("--field", metavar="NAME", help="Field of JSON lines that holds the text.  [text]"),
     click.option(
-        "--encoding-errors", metavar="HOW", help="Bytes that are not UTF-8: replace (counted) or refuse.  [replace]"
+        "--encoding-errors",
+        metavar="HOW",
+        help="Bytes that are not UTF-8: replace (counted) or strict (an error).  [replace]",
     ),
     click.option("--max-vocab", type=int, metavar="N", help="Prune the vocabulary to about N words while counting."),
 ]

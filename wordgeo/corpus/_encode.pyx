@@ -53,9 +53,9 @@ def tokenize(
     uint64_t[::1] counts,                 # OUT, its length is how many words there may be
     uint32_t[::1] foreign,                # OUT, as long as counts: the words that are not all ASCII
     uint8_t[::1] word,                    # scratch, as long as the text
-    uint32_t[::1] ids,                    # OUT, half as long as the text and two more
-    uint64_t[::1] sentences,              # OUT, as long as ids, and one more for each break
-    uint64_t[::1] documents,              # OUT, likewise
+    uint32_t[::1] ids,                    # OUT, two longer than the text
+    uint64_t[::1] sentences,              # OUT, as long as ids
+    uint64_t[::1] documents,              # OUT, as long as ids
 ):
     """(words, foreign words, tokens, sentence ends, document ends, line ends), or None if there are too many words."""
     cdef token_sink sink

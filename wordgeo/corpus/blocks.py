@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from wordgeo.corpus import _encode
+import wordgeo.corpus._encode as _encode
 
 __all__ = ["TABLES_VERSION", "Block", "Numbered", "Tokenizer", "fold"]
 
@@ -68,8 +68,8 @@ class Tokenizer:
         self._foreign = np.empty(words, dtype=np.uint32)
 
     def _make_text(self, size: int) -> None:
-        # Each token takes two bytes of text with what parts it from the next; an end can come before all tokens.
-        most = size // 2 + 4
+        # Every token has a byte of its own, a sentence end can come before all tokens, a document end before all those.
+        most = size + 2
         self._blob, self._word = np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.uint8)
         self._ids = np.empty(most, dtype=np.uint32)
         self._sentences, self._documents_ends = np.empty(most, dtype=np.uint64), np.empty(most, dtype=np.uint64)
@@ -156,7 +156,8 @@ def valid_text(text: bytes) -> tuple[bytes, int, list[int]]:
     """The text as UTF-8, how many sequences of bytes became U+FFFD for that, and the first few lines of such."""
     if not text or _encode.valid_prefix(np.frombuffer(text, dtype=np.uint8)) == len(text):
         return text, 0, []
-    places, line, at = [], 0, 0
+    places: list[int] = []
+    line = at = 0
     while len(places) < PLACES_KEPT:
         bad = at + _encode.valid_prefix(np.frombuffer(text[at:], dtype=np.uint8)) if at < len(text) else len(text)
         if bad == len(text):

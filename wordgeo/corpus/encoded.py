@@ -81,10 +81,12 @@ class EncodedCorpus:
         counts = info.get("counts")
         if not isinstance(info.get("fingerprint"), str) or not isinstance(counts, dict):
             raise FormatError(f"{MARKER} has no fingerprint or no counts; it is damaged", path)
-        n = {name: counts.get(name) for name in COUNTS}
-        for name, value in n.items():
+        n: dict[str, int] = {}
+        for name in COUNTS:
+            value = counts.get(name)
             if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**62:
                 raise FormatError(f"{MARKER} says {value!r} {name}; it is damaged", path)
+            n[name] = value
         ids = _mapped(path / IDS, ARRAYS[IDS], n["tokens"])
         sentences = _mapped(path / SENTENCES, ARRAYS[SENTENCES], n["sentences"] + 1)
         documents = _mapped(path / DOCUMENTS, ARRAYS[DOCUMENTS], n["documents"] + 1)
@@ -109,7 +111,7 @@ class EncodedCorpus:
             if block.max() >= types:
                 raise FormatError(f"a token has number {block.max()}, and there are {types} words", self.path / IDS)
             counts += np.bincount(block, minlength=types)
-        if not np.array_equal(counts.astype(np.uint64), self.vocabulary.counts):
+        if (counts.astype(np.uint64) != self.vocabulary.counts).any():
             raise FormatError("the tokens do not fit the counts of the words; it is damaged", self.path / IDS)
 
     def __len__(self) -> int:
@@ -138,7 +140,7 @@ def fingerprint(arrays: list[np.ndarray], vocabulary: Vocabulary, settings: str)
     digest = hashlib.blake2b(settings.encode(), digest_size=16)
     blob, offsets = vocabulary.packed
     for array in (blob, offsets, vocabulary.counts, *arrays):
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+        digest.update(np.ascontiguousarray(array).data.cast("B"))
     return digest.hexdigest()
 
 

@@ -182,7 +182,7 @@ class Reader:
 
     def _cut(self, name: str, pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
         """Blocks that end at a line end, or else where `CUT` says; and whether each begins mid-line."""
-        rest, mid_line, limit = b"", False, self._block_bytes
+        rest, mid_line, limit = bytearray(), False, self._block_bytes
         for piece in pieces:
             rest += piece
             while len(rest) >= limit:
@@ -191,14 +191,15 @@ class Reader:
                 if not ends_line and (found := CUT.match(rest, 0, limit)):
                     cut = found.end()
                 if cut:
-                    yield rest[:cut], mid_line
-                    rest, mid_line, limit = rest[cut:], not ends_line, self._block_bytes
+                    yield bytes(rest[:cut]), mid_line
+                    del rest[:cut]
+                    mid_line, limit = not ends_line, self._block_bytes
                 elif limit >= MOST_LINE_BYTES:
                     raise CorpusError(f"{name} has {limit} bytes without a space or a line end; it is not text")
                 else:
                     limit *= 2
         if rest:
-            yield rest, mid_line
+            yield bytes(rest), mid_line
 
     def _gather(self, documents: Iterator[tuple[str, bytes]], number: int) -> Iterator[Block]:
         """Blocks of many documents, or of parts of a long one."""
@@ -266,11 +267,12 @@ class _Pieces:
         self._pieces, self._head = pieces, b""
 
     def peek(self, size: int) -> bytes:
-        while len(self._head) < size:
-            piece = next(self._pieces, b"")
-            if not piece:
-                break
-            self._head += piece
+        parts = [self._head]
+        missing = size - len(self._head)
+        while missing > 0 and (piece := next(self._pieces, b"")):
+            parts.append(piece)
+            missing -= len(piece)
+        self._head = b"".join(parts)
         return self._head[:size]
 
     def skip(self, size: int) -> None:

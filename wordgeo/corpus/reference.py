@@ -14,7 +14,7 @@ import re
 
 import numpy as np
 
-from wordgeo.corpus import _encode
+import wordgeo.corpus._encode as _encode
 from wordgeo.corpus.blocks import fold
 
 __all__ = ["documents_of", "prose_sentences", "words_of_prose"]
@@ -97,7 +97,7 @@ def is_shortened(line: str, begin: int, end: int) -> bool:
         before = ""
     kinds = classes(word)
     if re.fullmatch(f"{LETTER}{X}", kinds) and not properties(word)[0] & LOWER:
-        return not before or before.isspace() or before in "\"'([{«‘“."
+        return not before or before.isspace() or before in "\"'([{«‘“.-"
     return word in ABBREVIATIONS or word[:1].lower() + word[1:] in ABBREVIATIONS
 
 

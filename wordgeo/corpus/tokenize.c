@@ -287,7 +287,8 @@ static int is_shortened(text_at first, text_at begin, text_at end) {
         }
     const character c = peek(begin, end), before = peek_back(first, begin);
     if (c.class == CHAR_LETTER && !(c.properties & CHAR_LOWER) && after_extending(begin + c.length, end) == end)
-        return !before.length || before.properties & CHAR_SPACE || is_opening(before.point) || before.point == '.';
+        return !before.length || before.properties & CHAR_SPACE || is_opening(before.point) || before.point == '.' ||
+               before.point == '-';
     return is_abbreviation(begin, end);
 }
 

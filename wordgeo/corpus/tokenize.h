@@ -25,7 +25,7 @@ typedef struct {
     uint32_t *foreign; /* indices of the words that are not all ASCII */
     uint64_t foreigns;
     uint8_t *word; /* scratch, as long as the text */
-    /* the text as numbers: room for half as many of each as the text has bytes, and two more */
+    /* the text as numbers: room for as many of each as the text has bytes, and two more */
     uint32_t *ids;
     uint64_t tokens;
     uint64_t *sentences;

@@ -11,12 +11,12 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.evaluation.protocols import Lookup, Protocol
 from wordgeo.evaluation.suites import AnalogySuite
 from wordgeo.progress import Progress
-from wordgeo.query.search import COSMUL_EPSILON, METHODS, analogy_top_k
+from wordgeo.query.analogies import COSMUL_EPSILON, METHODS, analogies
 
 __all__ = ["METHODS", "NEAR_TIE", "Answers", "solve"]
 
 NEAR_TIE = 1e-6
-QUESTIONS_A_BATCH = 2048
+QUESTIONS_A_BATCH = 1 << 15  # the more at once, the more questions share a word
 
 I64 = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
@@ -64,9 +64,10 @@ def solve(
             batch = covered[begin : begin + QUESTIONS_A_BATCH]
             inputs, expected = rows[batch, :3], rows[batch, 3]
             # One row beyond the shortlist, so that a tie at its end is seen.
-            best, scores = analogy_top_k(
+            shortlist = analogies(
                 model, *inputs.T, k=protocol.shortlist + 1, method=method, limit=len(lookup.same), threads=threads
             )
+            best, scores = shortlist.rows, shortlist.scores
             place, rivals = _choose(best, inputs, lookup, protocol.shortlist)
             answers = np.take_along_axis(best, place[:, np.newaxis], axis=1)[:, 0]
             found.answers[batch] = answers
@@ -126,5 +127,8 @@ def _scores(model: Embeddings, inputs: I64, candidates: I64, method: str) -> npt
         query = b - a + c
         length = np.linalg.norm(query, axis=1)
         return (query * d).sum(axis=1) / np.where(length > 0, length, 1)
+    if method == "pairdirection":
+        lengths = np.linalg.norm(b - a, axis=1) * np.linalg.norm(d - c, axis=1)
+        return ((b - a) * (d - c)).sum(axis=1) / np.where(lengths > 0, lengths, 1)
     s_a, s_b, s_c = (((x * d).sum(axis=1) + 1) / 2 for x in (a, b, c))
     return s_b * s_c / (s_a + COSMUL_EPSILON)

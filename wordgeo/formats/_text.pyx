@@ -128,7 +128,6 @@ cdef int line(const uint8_t *begin, const uint8_t **word_end, const uint8_t *end
     cdef const uint8_t *p = begin
     cdef const uint8_t *last
     cdef float ignored
-    cdef Py_ssize_t i
     while p < end and not separates(p[0]):
         p += 1
     word_end[0] = p
@@ -136,7 +135,7 @@ cdef int line(const uint8_t *begin, const uint8_t **word_end, const uint8_t *end
         return GOOD
     # The word may have spaces in it: then the numbers are the last fields, and no number stands before them.
     p = end
-    for i in range(count):
+    for _ in range(count):
         while p > begin and separates((p - 1)[0]):
             p -= 1
         while p > begin and not separates((p - 1)[0]):

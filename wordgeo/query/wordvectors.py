@@ -12,6 +12,7 @@ import numpy.typing as npt
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError, UnknownWordError
 from wordgeo.query import search
+from wordgeo.query.analogies import analogies
 from wordgeo.query.expression import Operand, parse_expression
 from wordgeo.query.filters import Filter
 from wordgeo.results import Result, Table
@@ -150,10 +151,8 @@ class WordVectors(Embeddings):
         if wrong:
             raise OptionError(f"an analogy has three words a, b, c; got {wrong[0]!r}")
         rows = self.vocabulary.rows(word for question in questions for word in question).reshape(-1, 3)
-        found = search.analogy_top_k(
-            self, *rows.T, k=k, method=method, candidates=self._candidates(filters), threads=threads
-        )
-        return self._neighbors([f"{a} is to {b} as {c} is to ?" for a, b, c in questions], *found)
+        found = analogies(self, *rows.T, k=k, method=method, candidates=self._candidates(filters), threads=threads)
+        return self._neighbors([f"{a} is to {b} as {c} is to ?" for a, b, c in questions], found.rows, found.scores)
 
     def query(self, expression: str, /, k: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
         """The k words nearest to a sum of unit vectors, such as `king - man + woman` or `0.5*paris + "new york"`.

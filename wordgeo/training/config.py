@@ -169,7 +169,7 @@ ENCODING_OPTIONS: dict[str, Check] = {
     "documents": partial(choice, allowed=("blank", "line")),
     "input_format": partial(choice, allowed=("text", "jsonl")),
     "field": _text,
-    "encoding_errors": partial(choice, allowed=("replace", "refuse")),
+    "encoding_errors": partial(choice, allowed=("replace", "strict")),
     "max_vocab": partial(whole_number, low=1),
 }
 MOST_RUNS = 999

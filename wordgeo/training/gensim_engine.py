@@ -35,8 +35,8 @@ class GensimWord2Vec(Word2Vec):
         self._loss_of_thread = threading.local()
         self._stop = threading.Event()
         self._error: BaseException | None = None
-        self._threads_ended = 0
-        self._thread_ended = threading.Condition()
+        self._ended: list[threading.Thread] = []
+        self._one_ended = threading.Condition()
         self._progress = progress
         self.history: list[dict[str, float | int | None]] = []
         super().__init__(**parameters)
@@ -51,7 +51,7 @@ class GensimWord2Vec(Word2Vec):
         self._loss_of_thread.value = value
 
     def _train_epoch(self, *args: Any, **options: Any) -> tuple[int, int, int]:
-        self._threads_ended = 0
+        self._ended.clear()
         try:
             return super()._train_epoch(*args, **options)
         except BaseException:
@@ -117,9 +117,9 @@ class GensimWord2Vec(Word2Vec):
             with contextlib.suppress(queue.Empty):
                 while True:  # room for the last report of each worker, which nobody will read
                     progress_queue.get_nowait()
-            with self._thread_ended:
-                self._thread_ended.wait_for(lambda: self._threads_ended == self.workers + 1)
             raise
+        finally:
+            self._join_threads()
         if isinstance(self._error, WordgeoError):
             raise self._error
         if self._error is not None:
@@ -145,6 +145,13 @@ class GensimWord2Vec(Word2Vec):
         self._stop.set()
 
     def _end_thread(self) -> None:
-        with self._thread_ended:
-            self._threads_ended += 1
-            self._thread_ended.notify_all()
+        with self._one_ended:
+            self._ended.append(threading.current_thread())
+            self._one_ended.notify()
+
+    def _join_threads(self) -> None:
+        """Waits for the threads of this epoch, workers and producer: gensim keeps no list of them."""
+        with self._one_ended:
+            self._one_ended.wait_for(lambda: len(self._ended) == self.workers + 1)
+        for thread in self._ended:
+            thread.join()

@@ -58,6 +58,7 @@ def train_embeddings(
         logger.info("%d sentences of over %d words are trained in pieces", sentences.cut, LONGEST_SENTENCE)
     if threads > 1:
         logger.warning("with %d threads gensim gives other bytes each time; threads=1 gives the same", threads)
+    logger.info("%s by gensim: %d words, %d dimensions", config.algorithm, len(vocabulary), config.dim)
     started, start = datetime.now(UTC), perf_counter()
     matrix, history = _train(sentences, counts, len(corpus.ids), config, threads, resolve_progress(progress))
     seconds = perf_counter() - start
@@ -98,7 +99,7 @@ def _train(
     from wordgeo.training.gensim_engine import GensimWord2Vec
 
     show_loss = _loss_of_batch(config, len(counts)) < LARGEST_LOSS_OF_BATCH
-    progress.start(f"training {config.algorithm}", config.epochs * tokens, "words")
+    progress.start(f"training {config.algorithm}, seed {config.seed}", config.epochs * tokens, "words")
     try:
         model = GensimWord2Vec(
             progress=progress,
@@ -156,7 +157,7 @@ def _check_finite(matrix: npt.NDArray[np.float32], vocabulary: Vocabulary) -> No
 
 def _provenance(corpus: EncodedCorpus, sentences: Sentences, config: TrainingConfig, threads: int) -> dict[str, Any]:
     import gensim
-    import scipy
+    import scipy.version
 
     return {
         "algorithm": config.algorithm,
@@ -179,7 +180,7 @@ def _provenance(corpus: EncodedCorpus, sentences: Sentences, config: TrainingCon
             "wordgeo": __version__,
             "gensim": gensim.__version__,
             "numpy": np.__version__,
-            "scipy": scipy.__version__,
+            "scipy": scipy.version.version,
             "python": platform.python_version(),
         },
     }

@@ -1,8 +1,8 @@
-"""Writes unicode_tables.h: what the tokeniser knows of each character (a tool of the developers, run by hand).
+"""Writes wordgeo/corpus/unicode_tables.h: what the tokeniser knows of each character (run by hand).
 
 The facts come from the `regex` package (Word_Break, UAX #29) and from Python's own character types:
 
-    python wordgeo/corpus/make_unicode_tables.py
+    python tests/golden/make_unicode_tables.py
 
 A character that the oldest supported Python does not know yet keeps the class that `regex` gives it.
 """
@@ -14,13 +14,14 @@ from pathlib import Path
 
 import regex
 
+HEADER = Path(__file__).parents[2] / "wordgeo" / "corpus" / "unicode_tables.h"
 PAGE = 128
 VERSION = "17.0"  # of Unicode, in the release of `regex` that the table was made with
 CLASSES = ["OTHER", "LETTER", "NUMBER", "KATAKANA", "EXTEND", "FORMAT", "MIDDLE", "APOSTROPHE"]
 CLASSES += ["HYPHEN", "FULL_STOP", "COMMA"]
 LOWER, WORDLIKE, SPACE = 16, 32, 64  # bits above the class
 
-APOSTROPHES = "'`\u00b4\u1fef\u1ffd\u2018\u2019\u2032\uff07"
+APOSTROPHES = "'`\u00b4\u1fef\u1ffd\u2018\u2019\uff07"
 HYPHENS = "-\u2010\u2011"
 COLONS = ":\ufe13\ufe55\uff1a"  # Word_Break=MidLetter for the sake of Swedish; here they separate words
 WORD_BREAK = [
@@ -57,13 +58,13 @@ def properties(character: str) -> int:
 
 
 def main() -> None:
-    """Writes the header beside this file."""
+    """Writes the header."""
     table = bytes(0 if 0xD800 <= c < 0xE000 else properties(chr(c)) for c in range(sys.maxunicode + 1))
     pages: dict[bytes, int] = {}
     index = [pages.setdefault(table[begin : begin + PAGE], len(pages)) for begin in range(0, len(table), PAGE)]
     kind = "uint8_t" if len(pages) <= 256 else "uint16_t"
     lines = [
-        "/* What the tokeniser knows of each character. Written by make_unicode_tables.py; do not edit. */",
+        "/* What the tokeniser knows of each character; written by tests/golden/make_unicode_tables.py. */",
         "#ifndef WORDGEO_UNICODE_TABLES_H",
         "#define WORDGEO_UNICODE_TABLES_H",
         "",
@@ -84,7 +85,7 @@ def main() -> None:
         "",
         "#endif",
     ]
-    Path(__file__).with_name("unicode_tables.h").write_text("\n".join(lines) + "\n", encoding="ascii")
+    HEADER.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
 def wrapped(values: list[int], width: int = 118) -> list[str]:

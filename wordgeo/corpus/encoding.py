@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import hashlib
 import json
 import logging
@@ -17,34 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wordgeo import files
 from wordgeo.corpus.blocks import PLACES_KEPT, TABLES_VERSION, Block, Numbered, Tokenizer
-from wordgeo.corpus.encoded import (
-    ARRAYS,
-    DOCUMENTS,
-    FORMAT,
-    FORMAT_VERSION,
-    IDS,
-    MARKER,
-    NPY_HEADER_BYTES,
-    SENTENCES,
-    EncodedCorpus,
-    fingerprint,
-    npy_header,
-)
+from wordgeo.corpus.encoded import ARRAYS, FORMAT, FORMAT_VERSION, MARKER, EncodedCorpus, fingerprint
+from wordgeo.corpus.joiner import Joiner
 from wordgeo.corpus.readers import Reader, Source, Sources, resolve_sources
 from wordgeo.errors import CorpusError
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice, whole_number
-from wordgeo.vocabulary import Vocabulary, WordCounter
 
 __all__ = ["TOKENIZER_VERSION", "encode", "encode_cached"]
 
 TOKENIZER_VERSION = 1  # counts up when the same text and settings give other tokens
-REMAP_TOKENS = 1 << 22
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +71,7 @@ def encode(
     field
         The field of a JSON object that holds the text.
     encoding_errors
-        What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or "refuse".
+        What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or be "strict" and raise.
     max_vocab
         Drop all but this many words, the most frequent. By default no word is dropped.
     threads
@@ -167,7 +152,7 @@ def _settings(
         "documents": choice("documents", documents, ("blank", "line")),
         "input_format": input_format,
         "field": field,
-        "encoding_errors": choice("encoding_errors", encoding_errors, ("replace", "refuse")),
+        "encoding_errors": choice("encoding_errors", encoding_errors, ("replace", "strict")),
         "max_vocab": max_vocab,
     }
 
@@ -194,12 +179,12 @@ def _encode_into(
     folder: Path, sources: list[Source], settings: dict[str, Any], threads: int, progress: Progress
 ) -> dict[str, Any]:
     """Fills the folder; returns what its `corpus.json` holds."""
-    flaws = _Flaws(sources, refuse=settings["encoding_errors"] == "refuse")
+    flaws = _Flaws(sources, refuse=settings["encoding_errors"] == "strict")
     reader = Reader(sources, input_format=settings["input_format"], field=settings["field"], report=flaws.add)
     sizes = [source.size for source in sources]
     progress.start("encoding", None if None in sizes else sum(size or 0 for size in sizes), "B")
     try:
-        with _Joiner(folder) as joiner:
+        with Joiner(folder) as joiner:
             done = 0
             for block, numbered in _numbered(reader.blocks(), settings, threads):
                 flaws.add_block(block, numbered)
@@ -323,110 +308,3 @@ class _Flaws:
         if self.nul_characters:
             log.warning("%d NUL characters were read as spaces", self.nul_characters)
         return {"count": total, "places": places}
-
-
-class _Joiner:
-    """Joins numbered blocks, in order, into the files of the corpus; word numbers are provisional until `renumber`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._counter = WordCounter()
-        self.tokens = self._sentences = self._documents = 0
-        self._sentence_end = self._document_end = 0  # the last one written
-
-    def __enter__(self) -> _Joiner:
-        with contextlib.ExitStack() as stack:
-            self._files = {name: stack.enter_context((self._folder / name).open("wb")) for name in ARRAYS}
-            self._stack = stack.pop_all()
-        for name, file in self._files.items():
-            file.write(bytes(NPY_HEADER_BYTES))
-            if name != IDS:
-                file.write(bytes(8))  # the first sentence and document begin at 0
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        with self._stack:
-            if problem[0] is None:
-                self._end_sentence()
-                self._write_documents(np.array([self._sentences], dtype=np.uint64))
-                lengths = (self.tokens, self._sentences + 1, self._documents + 1)
-                for (name, dtype), length in zip(ARRAYS.items(), lengths, strict=True):
-                    self._files[name].seek(0)
-                    self._files[name].write(npy_header(dtype, length))
-
-    def add(self, block: Block, numbered: Numbered) -> None:
-        """Adds the next block."""
-        if not block.mid_line:
-            self._end_sentence()
-        ends = numbered.sentences + np.uint64(self.tokens)
-        documents = numbered.documents + np.uint64(self._sentences)
-        if len(ends) and ends[0] == self._sentence_end:
-            ends = ends[1:]
-            documents -= np.uint64(1)
-        mapping = self._counter.add(numbered.blob, numbered.offsets, numbered.counts)
-        self._files[IDS].write(mapping[numbered.ids].astype("<u4", copy=False))
-        self.tokens += len(numbered.ids)
-        self._write_sentences(ends)
-        self._write_documents(documents)
-
-    def _end_sentence(self) -> None:
-        if self.tokens > self._sentence_end:
-            self._write_sentences(np.array([self.tokens], dtype=np.uint64))
-
-    def _write_sentences(self, ends: npt.NDArray[np.uint64]) -> None:
-        if len(ends):
-            self._files[SENTENCES].write(ends.astype("<u8", copy=False))
-            self._sentences += len(ends)
-            self._sentence_end = int(ends[-1])
-
-    def _write_documents(self, ends: npt.NDArray[np.uint64]) -> None:
-        if len(ends) and ends[0] == self._document_end:
-            ends = ends[1:]
-        if len(ends):
-            self._files[DOCUMENTS].write(ends.astype("<u8", copy=False))
-            self._documents += len(ends)
-            self._document_end = int(ends[-1])
-
-    def renumber(self, max_vocab: int | None) -> tuple[Vocabulary, dict[str, int]]:
-        """Gives words their rank as number and drops those beyond `max_vocab`; says what was dropped."""
-        vocabulary, ranks = self._counter.ranked()
-        ids = np.memmap(self._folder / IDS, "<u4", "r+", NPY_HEADER_BYTES)
-        if max_vocab is None or max_vocab >= len(vocabulary):
-            for begin in range(0, len(ids), REMAP_TOKENS):
-                ids[begin : begin + REMAP_TOKENS] = ranks[ids[begin : begin + REMAP_TOKENS]]
-            ids.flush()
-            return vocabulary, {"types": 0, "tokens": 0}
-        kept = self._drop(ids, ranks, max_vocab)
-        pruned = {"types": len(vocabulary) - max_vocab, "tokens": self.tokens - kept}
-        log.warning(
-            "max_vocab %d: the %d rarest words were dropped, %d tokens", max_vocab, pruned["types"], pruned["tokens"]
-        )
-        return vocabulary.head(max_vocab), pruned
-
-    def _drop(self, ids: np.memmap, ranks: npt.NDArray[np.uint32], most: int) -> int:
-        """Moves the tokens that stay together, in place, and the sentences and documents with them."""
-        sentences = np.array(np.load(self._folder / SENTENCES, mmap_mode="r"))
-        documents = np.array(np.load(self._folder / DOCUMENTS, mmap_mode="r"))
-        kept = low = 0
-        moved = np.zeros_like(sentences)
-        for begin in range(0, len(ids), REMAP_TOKENS):
-            numbers = ranks[ids[begin : begin + REMAP_TOKENS]]
-            stays = numbers < most
-            high = int(np.searchsorted(sentences, begin + len(numbers)))
-            before = np.concatenate([[0], np.cumsum(stays)])
-            moved[low:high] = kept + before[(sentences[low:high] - np.uint64(begin)).astype(np.int64)]
-            low = high
-            ids[kept : kept + int(before[-1])] = numbers[stays]
-            kept += int(before[-1])
-        moved[low:] = kept
-        ids.flush()
-        # A sentence without tokens is no sentence, and a document without sentences no document.
-        full = np.concatenate([[True], moved[1:] > moved[:-1]])
-        documents = np.unique(np.cumsum(full)[documents.astype(np.int64)] - 1).astype("<u8")
-        sentences = moved[full].astype("<u8")
-        for name, array in ((SENTENCES, sentences), (DOCUMENTS, documents)):
-            (self._folder / name).write_bytes(npy_header("<u8", len(array)) + array.tobytes())
-        with (self._folder / IDS).open("r+b") as file:
-            file.write(npy_header("<u4", kept))
-            file.truncate(NPY_HEADER_BYTES + 4 * kept)
-        return kept

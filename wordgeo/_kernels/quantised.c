@@ -1,0 +1,111 @@
+#include "quantised.h"
+
+#include <math.h>
+#include <string.h>
+
+void wordgeo_quantise_rows(const float *rows, const double *norms, size_t begin, size_t count, size_t size,
+                           uint8_t *codes, float *scales, float *errors) {
+    const size_t steps = (size + 3) / 4;
+    for (size_t r = begin; r < begin + count; r++) {
+        const float *x = rows + r * size;
+        uint8_t *to = codes + (r / WORDGEO_GROUP * steps * WORDGEO_GROUP + r % WORDGEO_GROUP) * 4;
+        float most = 0.0f;
+        for (size_t i = 0; i < size; i++) {
+            const float magnitude = fabsf(x[i]);
+            most = magnitude > most ? magnitude : most;
+        }
+        /* 127 / most may overflow for subnormal rows, so everything is scaled in double. */
+        const double step = (double)most / 127.0, inverse = most > 0.0f ? 127.0 / (double)most : 0.0;
+        double off = 0.0;
+        for (size_t i = 0; i < size; i++) {
+            const double scaled = (double)x[i] * inverse;
+            const int code = (int)(scaled + (scaled < 0.0 ? -0.5 : 0.5));
+            const double left = scaled - code;
+            off += left * left;
+            to[i / 4 * WORDGEO_GROUP * 4 + i % 4] = (uint8_t)(code + 128);
+        }
+        if (most > 0.0f) {
+            /* u - u' has length sqrt(off) step / |x|; the factor covers the roundings of these few operations and
+             * of the scale to float (2**-24 of a vector no longer than 1 + error). */
+            scales[r] = (float)(step / norms[r]);
+            errors[r] = (float)(sqrt(off) * step / norms[r] * (1.0 + 1e-6) + 1e-6);
+        } else {
+            scales[r] = errors[r] = 0.0f;
+        }
+    }
+}
+
+double wordgeo_quantise_query(const float *query, size_t size, size_t steps, int parts, int8_t *high, int8_t *low,
+                              int32_t *corrections, float *scale) {
+    const double levels = parts == 1 ? 127.0 : 32512.0; /* 256 * 127 */
+    double most = 0.0, off = 0.0;
+    int32_t sums[2] = {0, 0};
+    memset(high, 0, 4 * steps);
+    memset(low, 0, 4 * steps);
+    for (size_t i = 0; i < size; i++)
+        most = fabs((double)query[i]) > most ? fabs((double)query[i]) : most;
+    const double step = most / levels;
+    for (size_t i = 0; i < size && most > 0.0; i++) {
+        const double scaled = (double)query[i] / step;
+        const int value = (int)floor(scaled + 0.5);
+        off += (scaled - value) * (scaled - value);
+        const int upper = parts == 1 ? value : (value + 128) >> 8; /* low = value - 256 upper is in -128..127 */
+        high[i] = (int8_t)upper;
+        sums[0] += upper;
+        if (parts == 2) {
+            low[i] = (int8_t)(value - 256 * upper);
+            sums[1] += value - 256 * upper;
+        }
+    }
+    corrections[0] = -128 * sums[0];
+    corrections[1] = -128 * sums[1];
+    *scale = (float)step;
+    return sqrt(off) * step * (1.0 + 1e-6) + 1e-6;
+}
+
+static void sink(float *heap, size_t size) {
+    for (size_t i = 0, child; (child = 2 * i + 1) < size; i = child) {
+        if (child + 1 < size && heap[child + 1] < heap[child])
+            child++;
+        if (heap[i] <= heap[child])
+            return;
+        const float value = heap[i];
+        heap[i] = heap[child], heap[child] = value;
+    }
+}
+
+static void raise_floor(wordgeo_pool *pool, float lower) {
+    if (pool->held < pool->k) {
+        size_t i = pool->held++;
+        for (; i > 0 && pool->lower[(i - 1) / 2] > lower; i = (i - 1) / 2)
+            pool->lower[i] = pool->lower[(i - 1) / 2];
+        pool->lower[i] = lower;
+    } else if (lower > pool->lower[0]) {
+        pool->lower[0] = lower;
+        sink(pool->lower, pool->k);
+    }
+    if (pool->held == pool->k && pool->lower[0] > pool->floor)
+        pool->floor = pool->lower[0];
+}
+
+void wordgeo_pool_tidy(wordgeo_pool *pool) {
+    size_t kept = 0;
+    for (size_t i = 0; i < pool->count; i++)
+        if (!(pool->upper[i] < pool->floor))
+            pool->rows[kept] = pool->rows[i], pool->upper[kept++] = pool->upper[i];
+    pool->count = kept;
+}
+
+int wordgeo_pool_offer(wordgeo_pool *pool, uint32_t row, float lower, float upper) {
+    if (upper < pool->floor)
+        return 1;
+    if (pool->count == pool->room) {
+        wordgeo_pool_tidy(pool);
+        if (pool->count > pool->room / 2)
+            return 0;
+    }
+    raise_floor(pool, lower);
+    pool->rows[pool->count] = row;
+    pool->upper[pool->count++] = upper;
+    return 1;
+}
