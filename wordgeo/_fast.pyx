@@ -81,6 +81,22 @@ def pair_scores(
             out[i] = <float> cosine(kernels.dot(&matrix[a[i], 0], &matrix[b[i], 0], d), norms[a[i]], norms[b[i]])
 
 
+def scores(
+    const float[:, ::1] matrix,    # IN [n, d]
+    const double[::1] norms,       # IN [n]
+    const double[::1] query,       # IN [d] widened from float32
+    double query_norm,
+    float[::1] out,                # OUT [n]
+    double[::1] scratch,           # [n]
+):
+    """out[i] = cos(matrix[i], query), for all rows."""
+    cdef Py_ssize_t i
+    with nogil:
+        kernels.dots(&matrix[0, 0], <size_t> matrix.shape[0], <size_t> matrix.shape[1], &query[0], &scratch[0])
+        for i in range(matrix.shape[0]):
+            out[i] = <float> cosine(scratch[i], norms[i], query_norm)
+
+
 def cosines(
     const float[:, ::1] matrix,    # IN [n, d]
     const double[::1] norms,       # IN [n]

@@ -35,7 +35,9 @@ def products(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("products")
-@pytest.mark.parametrize(("size", "n"), [(640, None), (1000, None), (700, 300), (500, 64), (70, 3), (65, None), (5, None)])
+@pytest.mark.parametrize(
+    ("size", "n"), [(640, None), (1000, None), (700, 300), (500, 64), (70, 3), (65, None), (5, None)]
+)
 def test_the_graph_is_what_single_queries_give(size, n):
     model = model_of(size, 19, size)
     words = np.arange(n or size)
