@@ -131,3 +131,35 @@ def test_lists_that_cannot_be_compared():
     for p in (0, 1, -0.5, float("nan")):
         with pytest.raises(OptionError, match="p is"):
             overlaps([good, good], p=p)
+
+
+def test_a_kept_copy_is_mapped_checked_and_made_anew(tmp_path, monkeypatch, caplog):
+    if "vnni" not in _fast.instruction_sets():
+        pytest.skip("the processor has no int8 products")
+    monkeypatch.setattr(screens, "SMALLEST_COPY", 1)
+    monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
+    wg.save(model_of(300, 21), tmp_path / "model")
+    wg.save(model_of(300, 21, seed=1), tmp_path / "other")
+    first, kept = wg.load(tmp_path / "model"), tmp_path / "model" / "int8.cache"
+    wanted = first.similar("w7")
+    assert not kept.exists() and first.memory["int8 copy"] == screens.Int8Copy.of(first).nbytes
+    first.keep_screen()
+    good = kept.read_bytes()
+
+    def ask():
+        caplog.clear()
+        model = wg.load(tmp_path / "model")
+        found = model.similar("w7")
+        assert found.words == wanted.words and found.scores.tobytes() == wanted.scores.tobytes()
+        return isinstance(screens.Int8Copy.of(model).codes.base, np.memmap)
+
+    assert ask() and not caplog.records
+    wg.load(tmp_path / "other").keep_screen()
+    for damaged in (
+        good[:-1], good + b"\0", good[:10], b"", good[:200] + bytes([good[200] ^ 1]) + good[201:],
+        b"x" + good[1:], (tmp_path / "other" / "int8.cache").read_bytes(),
+    ):  # fmt: skip
+        kept.write_bytes(damaged)
+        assert not ask() and "made anew" in caplog.text
+    with pytest.raises(OptionError, match="no folder"):
+        model_of(300, 21).keep_screen()

@@ -15,6 +15,7 @@ from wordgeo.query import search
 from wordgeo.query.analogies import analogies
 from wordgeo.query.expression import Operand, parse_expression
 from wordgeo.query.filters import Filter
+from wordgeo.query.screens import Int8Copy
 from wordgeo.results import Result, Table
 
 __all__ = ["Neighbors", "OddOneOut", "WordVectors"]
@@ -235,6 +236,14 @@ class WordVectors(Embeddings):
             scores = search.scores_of(self, members[: len(group)], mean)
             results.append(OddOneOut(group[int(np.argmin(scores))], tuple(group), scores))
         return results
+
+    def keep_screen(self) -> None:
+        """Keeps the int8 copy that batches of queries are screened with in the model's folder (`int8.cache`).
+
+        Other processes then map it and share its memory, a quarter of that of the vectors. It is checked when it is
+        opened, and made anew where it does not fit the vectors. Raises `OptionError` for a model without a folder.
+        """
+        Int8Copy.of(self).keep(self)
 
     def _candidates(self, filters: dict[str, Any]) -> npt.NDArray[np.int64] | None:
         unknown = sorted(set(filters) - set(Filter.__dataclass_fields__))
