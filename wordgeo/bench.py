@@ -178,7 +178,7 @@ def _unit(model: Embeddings) -> F32:
 
 
 def _product(unit: F32, queries: F32, threads: int) -> None:
-    """The scores of all rows and nothing else, in blocks: the fastest of BLAS with its own threads and one caller each."""
+    """The scores of all rows and nothing else, in blocks: the faster of BLAS with own threads and one caller each."""
     ways: list[Work] = [partial(_blocks, unit, queries, size) for size in (512, 4096, 32768)]
     if threads > 1:
         ways.append(partial(_callers, unit, queries, threads))
