@@ -19,9 +19,10 @@ __all__ = ["bench"]
 @click.option("--google", is_flag=True, help="Also the Google set by gensim's evaluation (slow).")
 @format_option
 def bench(model: str | None, queries: int, k: int, rounds: int, threads: int | None, google: bool, style: str) -> None:
-    """Time queries on MODEL beside NumPy, gensim, faiss and usearch, where installed.
+    """Time queries on a model beside NumPy, gensim, faiss and usearch.
 
-    Without MODEL on 100,000 random vectors of 200 dimensions. Every line compares two times of one run.
+    Peers take part where they are installed. Without MODEL the vectors are random, 100,000 of 200 dimensions. Every
+    line compares two times of one run.
 
     \b
         wordgeo bench wiki --google
