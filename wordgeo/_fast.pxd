@@ -58,7 +58,7 @@ cdef extern from "analogies.h" nogil:
     float analogy_threshold "wordgeo_analogy_threshold"(int, float, double, double)
     float analogy_shift "wordgeo_analogy_shift"(int, double)
     analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, double, double, double, double, double, double, double,
-                                                      double, double, double)
+                                                      double, double)
 
 cdef const kernel_set *kernels  # of the instruction set in use
 

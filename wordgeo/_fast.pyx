@@ -427,7 +427,7 @@ def analogies(
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
     cdef best_list best
-    cdef float row_error, exact, least, needed
+    cdef float row_error, exact, least, needed, value, inverse, spread
     cdef double error
     cdef analogy_bounds known
     cdef bint ranked, vague
@@ -479,6 +479,8 @@ def analogies(
                     least = gold[q] if ranked and gold[q] < waiting[q].floor else waiting[q].floor
                     error = row_error * lengths[q] + word_errors[a] + word_errors[b] + word_errors[c]
                     needed = -INFINITY if vague else analogy_threshold(method, least, lengths[q], error)
+                    inverse = <float> (1 / lengths[q]) if lengths[q] > 0 else INFINITY
+                    spread = <float> (error / lengths[q] if lengths[q] > 0 else INFINITY)
                     if method == ADD:
                         found = <Py_ssize_t> kernels.select_sum(&base[0], &table[c, 0], <size_t> p, <size_t> stop,
                                                                 needed, &chosen[0])
@@ -489,10 +491,14 @@ def analogies(
                     for i in range(found):
                         row = at + chosen[i]
                         known.low, known.high = -INFINITY, INFINITY
-                        if not vague and norms[row] > 0:
+                        if method == ADD and lengths[q] > 1e-3 and norms[row] > 0:
+                            value = (base[chosen[i]] + table[c, chosen[i]]) * inverse
+                            if value == value:
+                                known.low, known.high = value - spread, value + spread
+                        elif not vague and norms[row] > 0:
                             known = bounds_of(method, table[a, chosen[i]], table[b, chosen[i]], table[c, chosen[i]],
                                               row_error + word_errors[a], row_error + word_errors[b],
-                                              row_error + word_errors[c], row_error, epsilon, lengths[q], shifts[q])
+                                              row_error + word_errors[c], epsilon, lengths[q], shifts[q])
                         if known.high < least or is_excluded(first + row, exclude, q):
                             continue
                         if ranked and known.high >= gold[q]:

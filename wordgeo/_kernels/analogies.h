@@ -65,21 +65,17 @@ static inline float wordgeo_analogy_shift(int method, double shift) {
 
 static inline double wordgeo_positive(double value) { return value > 0.0 ? value : 0.0; }
 
-/* error_row is the part that the errors of a, b and c have in common, as that of the row in each of its cosines. */
+/* Bounds of MUL and DIRECTION; those of ADD are a sum and its error, which the engine has at hand. */
 static inline wordgeo_bounds wordgeo_analogy_bounds(int method, double of_a, double of_b, double of_c, double error_a,
-                                                    double error_b, double error_c, double error_row, double epsilon,
-                                                    double length, double shift) {
+                                                    double error_b, double error_c, double epsilon, double length,
+                                                    double shift) {
     double low = -INFINITY, high = INFINITY;
-    if (method == WORDGEO_ADD && length > 1e-3) {
-        const double middle = (of_b - of_a + of_c) / length;
-        const double error = error_row + (error_a + error_b + error_c - 3.0 * error_row) / length;
-        low = middle - error, high = middle + error;
-    } else if (method == WORDGEO_MUL) {
+    if (method == WORDGEO_MUL) {
         const double a = of_a + 1.0, b = of_b + 1.0, c = of_c + 1.0; /* 2 s */
         low = wordgeo_positive(b - error_b) * wordgeo_positive(c - error_c) / (2.0 * (a + error_a + 2.0 * epsilon));
         high = (b + error_b) * (c + error_c) / (2.0 * (wordgeo_positive(a - error_a) + 2.0 * epsilon));
         low -= 1e-6 * low + 1e-7, high += 1e-6 * high + 1e-7; /* scores are rounded to float */
-    } else if (method == WORDGEO_DIRECTION) {
+    } else {
         const double least = 2.0 - 2.0 * of_c - 2.0 * error_c, most = 2.0 - 2.0 * of_c + 2.0 * error_c;
         if (length > 1e-3 && least > 1e-6) {
             const double middle = (of_b - of_a) / length - shift, error = (error_a + error_b) / length;

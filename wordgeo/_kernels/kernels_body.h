@@ -180,8 +180,8 @@ static void NAME(dots)(const float *rows, size_t count, size_t size, const doubl
 
 #endif
 
-/* SELECT(...) is a function that collects the positions where a value is not below the threshold: VALUE for a vector at
- * i, ONE for a single i. Hits are rare, so finding none has to be fast. */
+/* SELECT(...) is a function that collects the positions where a value is not below the threshold: VALUE(i) for a
+ * vector at i, ONE(i) for a single i. Hits are rare, so finding none has to be fast. */
 #if LANES == AVX512
 #define WIDTH 16
 #define LOAD(x) _mm512_loadu_ps(x)
@@ -200,8 +200,18 @@ static void NAME(dots)(const float *rows, size_t count, size_t size, const doubl
 
 #ifdef WIDTH
 #define WIDE(VALUE)                                                                                                    \
+    for (; i + 4 * WIDTH <= end; i += 4 * WIDTH) { /* one branch for four vectors */                                   \
+        const unsigned h0 = HITS(VALUE(i)), h1 = HITS(VALUE(i + WIDTH)), h2 = HITS(VALUE(i + 2 * WIDTH)),              \
+                       h3 = HITS(VALUE(i + 3 * WIDTH));                                                                \
+        if (h0 | h1 | h2 | h3) {                                                                                       \
+            uint64_t hits = (uint64_t)h0 | (uint64_t)h1 << WIDTH | (uint64_t)h2 << 2 * WIDTH;                          \
+            hits |= (uint64_t)h3 << 3 * WIDTH;                                                                         \
+            for (; hits; hits &= hits - 1)                                                                             \
+                chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctzll(hits));                                       \
+        }                                                                                                              \
+    }                                                                                                                  \
     for (; i + WIDTH <= end; i += WIDTH)                                                                               \
-        for (unsigned hits = HITS(VALUE); hits; hits &= hits - 1)                                                      \
+        for (unsigned hits = HITS(VALUE(i)); hits; hits &= hits - 1)                                                   \
             chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(hits));
 #define ANY(ONE)
 #else
@@ -227,22 +237,28 @@ static void NAME(dots)(const float *rows, size_t count, size_t size, const doubl
 
 TARGET static size_t NAME(select)(const float *scores, const float *scale, size_t begin, size_t end, float threshold,
                                   uint32_t *chosen) {
+#define VALUE(j) MUL(LOAD(scores + (j)), LOAD(scale + (j)))
 #define ONE(j) (scores[j] * scale[j])
-    SELECT(MUL(LOAD(scores + i), LOAD(scale + i)), ONE)
+    SELECT(VALUE, ONE)
+#undef VALUE
 #undef ONE
 }
 
 TARGET static size_t NAME(select_sum)(const float *x, const float *y, size_t begin, size_t end, float threshold,
                                       uint32_t *chosen) {
+#define VALUE(j) ADD(LOAD(x + (j)), LOAD(y + (j)))
 #define ONE(j) (x[j] + y[j])
-    SELECT(ADD(LOAD(x + i), LOAD(y + i)), ONE)
+    SELECT(VALUE, ONE)
+#undef VALUE
 #undef ONE
 }
 
 TARGET static size_t NAME(select_product)(const float *x, float shift, const float *y, size_t begin, size_t end,
                                           float threshold, uint32_t *chosen) {
+#define VALUE(j) MUL(ADD(LOAD(x + (j)), SPREAD(shift)), LOAD(y + (j)))
 #define ONE(j) ((x[j] + shift) * y[j])
-    SELECT(MUL(ADD(LOAD(x + i), SPREAD(shift)), LOAD(y + i)), ONE)
+    SELECT(VALUE, ONE)
+#undef VALUE
 #undef ONE
 }
 
