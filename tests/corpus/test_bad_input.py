@@ -74,7 +74,8 @@ def test_an_archive_bomb_takes_bounded_memory(tmp_path, kind):
     assert bomb.stat().st_size < 2_000_000
     code, out, err = run_limited(f"""
         from resource import RUSAGE_SELF, getrusage
-        from wordgeo.corpus.readers import Reader, resolve_sources
+        from wordgeo.corpus.readers import Reader
+        from wordgeo.corpus.sources import resolve_sources
         before = getrusage(RUSAGE_SELF).ru_maxrss
         reader = Reader(resolve_sources({str(bomb)!r}), report=print)
         print(sum(len(block.text) for block in reader.blocks()), getrusage(RUSAGE_SELF).ru_maxrss - before)

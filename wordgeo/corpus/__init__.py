@@ -3,8 +3,8 @@
 from wordgeo.corpus.downloads import fetch_file
 from wordgeo.corpus.encoded import EncodedCorpus
 from wordgeo.corpus.encoding import encode, encode_cached
-from wordgeo.corpus.readers import Documents
 from wordgeo.corpus.recipes import Recipe, fetch, find_recipe, recipes
+from wordgeo.corpus.sources import Documents
 from wordgeo.corpus.statistics import CorpusStats, stats
 
 __all__ = [

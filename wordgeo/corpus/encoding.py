@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,7 +22,8 @@ from wordgeo import files
 from wordgeo.corpus.blocks import PLACES_KEPT, TABLES_VERSION, Block, Numbered, Tokenizer
 from wordgeo.corpus.encoded import ARRAYS, FORMAT, FORMAT_VERSION, MARKER, EncodedCorpus, fingerprint
 from wordgeo.corpus.joiner import Joiner
-from wordgeo.corpus.readers import Reader, Source, Sources, resolve_sources
+from wordgeo.corpus.readers import INPUT_FORMATS, Reader, format_by_name
+from wordgeo.corpus.sources import Source, Sources, resolve_sources
 from wordgeo.errors import CorpusError
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
@@ -54,8 +56,9 @@ def encode(
     Parameters
     ----------
     sources
-        A path, or several: text files, JSON lines, either of them packed with gzip or zstd (told by their content),
-        folders (all files below, sorted), globs, "-" for standard input; or `Documents(texts)`.
+        A path, or several: text, JSON lines, CSV, TSV, HTML, MediaWiki dumps, Parquet, Arrow, packed with gzip, zstd,
+        bzip2 or xz, in zip and tar archives; folders (all files below, sorted), globs, "-" for standard input, web
+        addresses (`s3://…`); or `Documents(texts)`, or a dataset with `column_names`.
     output
         The folder to make.
     tokens
@@ -67,9 +70,10 @@ def encode(
         In plain text "blank" (a blank line ends a document) or "line" (each line is one). Every source begins a new
         document, and a JSON line is one.
     input_format
-        "text" or "jsonl", where the content must not decide.
+        "text", "jsonl", "csv", "tsv", "html", "mediawiki", "parquet" or "arrow", where neither the content nor the
+        suffix must decide.
     field
-        The field of a JSON object that holds the text.
+        The field of a JSON object, or the column of a table, that holds the text.
     encoding_errors
         What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or "strict": raise.
     max_vocab
@@ -119,14 +123,14 @@ def encode_cached(
     found = resolve_sources(sources)
     entry = None
     if all(source.size is not None for source in found):
-        entry = cache / _cache_key([_checksum(source.path) for source in found if source.path], settings)
+        entry = cache / _cache_key([(source.name, _checksum(source.path)) for source in found if source.path], settings)
     if entry is None or not EncodedCorpus.is_one(entry):
         # What can be read only once is encoded before its checksum is known.
         fresh = entry or cache / f"stream-{secrets.token_hex(8)}"
         with files.atomic_folder(fresh, marker=MARKER, overwrite=True) as folder:
             info = _encode_into(folder, found, settings, count, shown)
         if entry is None:
-            entry = cache / _cache_key([source["blake2b"] for source in info["sources"]], settings)
+            entry = cache / _cache_key([(source["name"], source["blake2b"]) for source in info["sources"]], settings)
             _keep_in_cache(fresh, entry)
     os.utime(entry)
     files.evict(cache, entry)
@@ -143,7 +147,7 @@ def _settings(
     max_vocab: int | None,
 ) -> dict[str, Any]:
     if input_format is not None:
-        choice("input_format", input_format, ("text", "jsonl"))
+        choice("input_format", input_format, INPUT_FORMATS)
     if max_vocab is not None:
         max_vocab = whole_number("max_vocab", max_vocab, 1)
     return {
@@ -162,8 +166,9 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
-def _cache_key(checksums: list[str], settings: dict[str, Any]) -> str:
-    key = json.dumps([checksums, settings, TOKENIZER_VERSION, TABLES_VERSION, FORMAT_VERSION])
+def _cache_key(sources: list[tuple[str, str]], settings: dict[str, Any]) -> str:
+    contents = [(format_by_name(name), checksum) for name, checksum in sources]  # names tell nothing but the format
+    key = json.dumps([contents, settings, TOKENIZER_VERSION, TABLES_VERSION, FORMAT_VERSION])
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
@@ -179,8 +184,9 @@ def _encode_into(
     folder: Path, sources: list[Source], settings: dict[str, Any], threads: int, progress: Progress
 ) -> dict[str, Any]:
     """Fills the folder; returns what its `corpus.json` holds."""
-    flaws = _Flaws(sources, refuse=settings["encoding_errors"] == "strict")
+    flaws = _Flaws(refuse=settings["encoding_errors"] == "strict")
     reader = Reader(sources, input_format=settings["input_format"], field=settings["field"], report=flaws.add)
+    flaws.names = reader.names
     sizes = [source.size for source in sources]
     progress.start("encoding", None if None in sizes else sum(size or 0 for size in sizes), "B")
     try:
@@ -263,23 +269,25 @@ def _numbered(blocks: Iterator[Block], settings: dict[str, Any], threads: int) -
 class _Flaws:
     """What had to be replaced: how much, and where first."""
 
-    def __init__(self, sources: list[Source], *, refuse: bool) -> None:
-        self._sources, self._refuse = sources, refuse
-        self._counts = [0] * len(sources)
-        self._places: list[list[int]] = [[] for _ in sources]
-        self._lines = [0] * len(sources)
+    def __init__(self, *, refuse: bool) -> None:
+        self.names: list[str] = []  # of the files, in which they are found by number
+        self._refuse = refuse
+        self._counts: Counter[int] = Counter()
+        self._places: dict[int, list[int]] = {}  # of each file, so that it does not matter which was read ahead
+        self._lines: Counter[int] = Counter()
         self.nul_characters = 0
 
-    def add(self, source: int, line: int, what: str) -> None:
+    def add(self, file: int, line: int, what: str) -> None:
         """One sequence of bytes or one surrogate, at a line counted from 1."""
         if self._refuse:
             raise CorpusError(
-                f"{self._sources[source].name}, line {line}: {what}; convert the text to UTF-8, or let such "
+                f"{self.names[file]}, line {line}: {what}; convert the text to UTF-8, or let such "
                 "characters be replaced (encoding_errors 'replace')"
             )
-        self._counts[source] += 1
-        if len(self._places[source]) < PLACES_KEPT and line not in self._places[source]:
-            self._places[source].append(line)
+        self._counts[file] += 1
+        places = self._places.setdefault(file, [])
+        if len(places) < PLACES_KEPT and line not in places:
+            places.append(line)
 
     def add_block(self, block: Block, numbered: Numbered) -> None:
         """What a block of plain text had."""
@@ -292,11 +300,9 @@ class _Flaws:
     def to_dict(self) -> dict[str, Any]:
         """The total and the first places; also logged."""
         places = [
-            {"source": source.name, "line": line}
-            for source, lines in zip(self._sources, self._places, strict=True)
-            for line in lines
-        ][:PLACES_KEPT]
-        total = sum(self._counts)
+            {"source": self.names[file], "line": line} for file, lines in sorted(self._places.items()) for line in lines
+        ]
+        total = self._counts.total()
         if total:
             first = places[0]
             log.warning(
