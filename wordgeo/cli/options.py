@@ -23,11 +23,9 @@ _ENCODING = [
     click.option(
         "--input-format",
         metavar="NAME",
-        help="Format of the sources: text, jsonl, csv, tsv, html, mediawiki, parquet or arrow.  [told by content and suffix]",
+        help="Of the sources: text, jsonl, csv, tsv, html, mediawiki, parquet, arrow.  [by content]",
     ),
-    click.option(
-        "--field", metavar="NAME", help="Field of JSON lines, or column of a table, that holds the text.  [text]"
-    ),
+    click.option("--field", metavar="NAME", help="Field of JSON, or column of a table, that holds the text.  [text]"),
     click.option(
         "--encoding-errors",
         metavar="HOW",

@@ -1,5 +1,6 @@
 """Text becomes numbers: readers, tokeniser, the encoded corpus and its statistics."""
 
+from wordgeo.corpus.concordance import Concordance, ContextLine, context
 from wordgeo.corpus.downloads import fetch_file
 from wordgeo.corpus.encoded import EncodedCorpus
 from wordgeo.corpus.encoding import encode, encode_cached
@@ -8,10 +9,13 @@ from wordgeo.corpus.sources import Documents
 from wordgeo.corpus.statistics import CorpusStats, stats
 
 __all__ = [
+    "Concordance",
+    "ContextLine",
     "CorpusStats",
     "Documents",
     "EncodedCorpus",
     "Recipe",
+    "context",
     "encode",
     "encode_cached",
     "fetch",

@@ -13,8 +13,9 @@ from pathlib import Path
 from wordgeo.corpus.downloads import fetch_file
 from wordgeo.errors import CorpusError, FormatError, NotFoundError, OptionError
 from wordgeo.progress import Progress
+from wordgeo.results import Result, Table
 
-__all__ = ["Recipe", "fetch", "find_recipe", "recipes"]
+__all__ = ["Recipe", "RecipeList", "fetch", "find_recipe", "recipes"]
 
 LANGUAGE = "{language}"
 
@@ -112,6 +113,25 @@ def fetch(
 def recipes() -> list[Recipe]:
     """All recipes that come with wordgeo, by name."""
     return sorted((_read(file) for file in _folder().iterdir() if file.name.endswith(".toml")), key=lambda r: r.name)
+
+
+@dataclass(frozen=True, repr=False)
+class RecipeList(Result):
+    """The recipes there are; see `recipes`."""
+
+    recipes: tuple[Recipe, ...]
+
+    def tables(self) -> list[Table]:
+        """One row for each recipe."""
+        rows = [
+            (each.name, each.title, "by hand" if each.instructions else _megabytes(each.bytes), each.licence)
+            for each in self.recipes
+        ]
+        return [Table(("name", "corpus", "size", "licence"), rows)]
+
+
+def _megabytes(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 1e6:.1f} MB"
 
 
 def find_recipe(name: str) -> Recipe:
