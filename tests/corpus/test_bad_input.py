@@ -232,6 +232,16 @@ def test_interruption_leaves_nothing(tmp_path):
         fails(Documents(texts()), tmp_path, KeyboardInterrupt, threads=threads)
 
 
+@pytest.mark.parametrize("text", ["我们去北京看书。", "わたしはねこがすき", "แมวกินปลา", "ខ្មែរ", "Python 是一种语言"])
+def test_languages_without_spaces_are_refused_with_advice(tmp_path, text):
+    assert "--tokens whitespace" in fails(Documents([text]), tmp_path)
+    assert len(encode(Documents([text]), tmp_path / "c", tokens="whitespace")) >= 1
+
+
+def test_some_signs_in_other_text_are_no_reason(tmp_path):
+    assert len(encode(Documents(["The word 北京 means northern capital."]), tmp_path / "c")) == 7
+
+
 # ---- folders that claim to be encoded corpora ----
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -28,10 +29,17 @@ from wordgeo.errors import CorpusError
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice, whole_number
+from wordgeo.vocabulary import Vocabulary
 
 __all__ = ["TOKENIZER_VERSION", "encode", "encode_cached"]
 
 TOKENIZER_VERSION = 1  # counts up when the same text and settings give other tokens
+
+# Thai, Lao, Burmese, Khmer, Hiragana, Katakana, Han: words are not parted there, and each sign comes out as a token.
+WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+MOST_WITHOUT_SPACES = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +91,8 @@ def encode(
     overwrite
         Replace an encoded corpus that is there already.
 
-    Raises `CorpusError` for text that cannot be read or has no word, `NotFoundError`, `OptionError` and
+    Raises `CorpusError` for text that cannot be read, has no word, or is in a language without spaces (unless its words
+    were parted before, `tokens="whitespace"`), `NotFoundError`, `OptionError` and
     `OutputError`. Nothing is left behind then.
 
     >>> import tempfile, wordgeo.corpus as corpus
@@ -202,6 +211,8 @@ def _encode_into(
     if not joiner.tokens:
         raise CorpusError(f"no word in {', '.join(source.name for source in sources[:3])}; there is nothing to encode")
     vocabulary, pruned = joiner.renumber(settings["max_vocab"])
+    if settings["tokens"] == "unicode":
+        _refuse_languages_without_spaces(vocabulary)
     with (folder / "vocabulary").open("wb") as file:
         vocabulary.write(file)
     made = {
@@ -231,6 +242,20 @@ def _encode_into(
     }
     files.write_json(folder / MARKER, info)
     return info
+
+
+def _refuse_languages_without_spaces(vocabulary: Vocabulary) -> None:
+    """Raises `CorpusError` if the text is mostly of scripts whose words the rules of `unicode` cannot find."""
+    counts = vocabulary.counts
+    assert counts is not None  # of an encoding
+    rows = [row for row, word in enumerate(vocabulary.words) if WITHOUT_SPACES.match(word)]
+    share = float(counts[rows].sum()) / float(counts.sum())
+    if share > MOST_WITHOUT_SPACES:
+        raise CorpusError(
+            f"{share:.0%} of the tokens are signs of Chinese, Japanese, Thai, Lao, Khmer or Burmese, which put no spaces "
+            "between words; part the words with a segmenter of that language first, and give its output with "
+            "tokens 'whitespace' (--tokens whitespace)"
+        )
 
 
 def _numbered(blocks: Iterator[Block], settings: dict[str, Any], threads: int) -> Iterator[tuple[Block, Numbered]]:
