@@ -252,8 +252,8 @@ def _refuse_languages_without_spaces(vocabulary: Vocabulary) -> None:
     share = float(counts[rows].sum()) / float(counts.sum())
     if share > MOST_WITHOUT_SPACES:
         raise CorpusError(
-            f"{share:.0%} of the tokens are signs of Chinese, Japanese, Thai, Lao, Khmer or Burmese, which put no spaces "
-            "between words; part the words with a segmenter of that language first, and give its output with "
+            f"{share:.0%} of the tokens are signs of Chinese, Japanese, Thai, Lao, Khmer or Burmese, which put no "
+            "spaces between words; part the words with a segmenter of that language first, and give its output with "
             "tokens 'whitespace' (--tokens whitespace)"
         )
 
