@@ -1,11 +1,13 @@
 """Megabytes of text encoded in a second, beside gensim's scan of the same file (LineSentence + build_vocab).
 
-    python benchmarks/encode.py TEXT [--threads N]
+    python benchmarks/encode.py TEXT [--threads N] [--vocab-count PATH]
 
-gensim's scan counts words of a text that is tokenised already; it writes nothing and finds no sentences.
+gensim's scan counts words of a text that is tokenised already; it writes nothing and finds no sentences. So does
+`vocab_count` of Stanford's GloVe, which is measured too if you have built it and say where it is.
 """
 
 import argparse
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -27,14 +29,22 @@ def gensim_scan(text):
     model.scan_vocab(LineSentence(text, max_sentence_length=10**9))
 
 
+def stanford_count(program, text):
+    with Path(text).open("rb") as file:
+        subprocess.run([program, "-verbose", "0"], stdin=file, stdout=subprocess.DEVNULL, check=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("text", help="plain text, not packed")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=3, help="the fastest of so many runs counts")
+    parser.add_argument("--vocab-count", metavar="PATH", help="the program of Stanford's GloVe")
     options = parser.parse_args()
     size = Path(options.text).stat().st_size / 1e6
     rows = {"gensim LineSentence + scan_vocab": lambda: gensim_scan(options.text)}
+    if options.vocab_count:
+        rows["Stanford vocab_count"] = lambda: stanford_count(options.vocab_count, options.text)
     with tempfile.TemporaryDirectory() as folder:
         for tokens in ("whitespace", "unicode"):
             rows[f"wordgeo encode, {tokens}, {options.threads} thread(s)"] = lambda tokens=tokens: encode(

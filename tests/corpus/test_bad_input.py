@@ -74,7 +74,8 @@ def test_an_archive_bomb_takes_bounded_memory(tmp_path, kind):
     assert bomb.stat().st_size < 2_000_000
     code, out, err = run_limited(f"""
         from resource import RUSAGE_SELF, getrusage
-        from wordgeo.corpus.readers import Reader, resolve_sources
+        from wordgeo.corpus.readers import Reader
+        from wordgeo.corpus.sources import resolve_sources
         before = getrusage(RUSAGE_SELF).ru_maxrss
         reader = Reader(resolve_sources({str(bomb)!r}), report=print)
         print(sum(len(block.text) for block in reader.blocks()), getrusage(RUSAGE_SELF).ru_maxrss - before)
@@ -229,6 +230,16 @@ def test_interruption_leaves_nothing(tmp_path):
 
     for threads in (1, 2):
         fails(Documents(texts()), tmp_path, KeyboardInterrupt, threads=threads)
+
+
+@pytest.mark.parametrize("text", ["我们去北京看书。", "わたしはねこがすき", "แมวกินปลา", "ខ្មែរ", "Python 是一种语言"])
+def test_languages_without_spaces_are_refused_with_advice(tmp_path, text):
+    assert "--tokens whitespace" in fails(Documents([text]), tmp_path)
+    assert len(encode(Documents([text]), tmp_path / "c", tokens="whitespace")) >= 1
+
+
+def test_some_signs_in_other_text_are_no_reason(tmp_path):
+    assert len(encode(Documents(["The word 北京 means northern capital."]), tmp_path / "c")) == 7
 
 
 # ---- folders that claim to be encoded corpora ----

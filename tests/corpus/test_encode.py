@@ -258,7 +258,7 @@ def test_the_cache_encodes_once_by_content(tmp_path, monkeypatch):
         {"tokens": "words"},
         {"case": "upper"},
         {"documents": "page"},
-        {"input_format": "csv"},
+        {"input_format": "pdf"},
         {"max_vocab": 0},
         {"encoding_errors": "ignore"},
         {"threads": 0},

@@ -27,8 +27,8 @@ def corpus() -> None:
 def encode(sources: tuple[str, ...], output: Path, overwrite: bool, style: str, **options: Any) -> None:
     """Encode text into a folder that `train` reads.
 
-    SRC is a file, a folder, a pattern such as 'texts/*.txt', or - for standard input. Compressed files are read as
-    they are. No word is dropped: what is rare is left out at training (--min-count).
+    SRC is a file, a folder, a pattern such as 'texts/*.txt', a web address, or - for standard input. Compressed files
+    and archives are read as they are. No word is dropped: what is rare is left out at training (--min-count).
 
     \b
         wordgeo corpus encode novels/ -o novels.corpus
@@ -52,3 +52,61 @@ def stats(folder: str, style: str) -> None:
     from wordgeo.corpus import stats as count
 
     show(count(EncodedCorpus.open(folder)), style)
+
+
+@corpus.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("word")
+@click.argument("near", required=False, metavar="[NEIGHBOUR]")
+@click.option("--window", type=int, metavar="N", help="Words on either side, and how far NEIGHBOUR may be.  [5]")
+@click.option("--limit", type=int, metavar="N", help="At most so many lines, spread over the corpus.  [20]")
+@format_option
+def context(folder: str, word: str, near: str | None, style: str, **options: Any) -> None:
+    """Show where a word stands in the text, or where it stands near another.
+
+    That is the evidence behind a neighbour: DIR is the encoded corpus that the model was trained on.
+
+    \b
+        wordgeo corpus context novels.corpus carriage horse
+    """
+    from wordgeo.corpus import EncodedCorpus
+
+    show(EncodedCorpus.open(folder).context(word, near, **given(options)), style)
+
+
+@corpus.command(name="list")
+@format_option
+def list_recipes(style: str) -> None:
+    """List the well-known corpora that `corpus fetch` knows.
+
+    \b
+        wordgeo corpus list
+    """
+    from wordgeo.corpus.recipes import RecipeList, recipes
+
+    show(RecipeList(tuple(recipes())), style)
+
+
+@corpus.command()
+@click.argument("name")
+@click.option("--language", metavar="CODE", help="Language, for corpora that have several: de, pt, simple.")
+@click.option("-o", "--output", "folder", metavar="DIR", help="Folder to put it in.  [the cache]")
+@click.option("--yes", is_flag=True, help="You have read the licence and keep to it: do not ask.")
+def fetch(name: str, language: str | None, folder: str | None, yes: bool) -> None:
+    """Download a well-known corpus, and print the path of its file.
+
+    The licence is shown and has to be accepted first. A download that was cut off goes on where it stopped.
+
+    \b
+        wordgeo corpus encode "$(wordgeo corpus fetch text8 --yes)" --tokens whitespace -o text8.corpus
+    """
+    from wordgeo.corpus import fetch as fetch_corpus
+    from wordgeo.corpus import find_recipe
+
+    recipe = find_recipe(name)
+    if recipe.url is not None and not yes:
+        click.echo(f"{recipe.title}. {recipe.description}\nLicence: {recipe.licence} ({recipe.source})", err=True)
+        yes = click.confirm("Do you keep to it, and fetch the corpus?", err=True)
+        if not yes:
+            raise click.Abort
+    click.echo(fetch_corpus(recipe, accept_licence=yes, language=language, folder=folder, progress=True))

@@ -20,8 +20,12 @@ _ENCODING = [
         "--case", type=click.Choice(["lower", "keep"]), help="Fold words to lower case, or keep them.  [lower]"
     ),
     click.option("--documents", type=click.Choice(["blank", "line"]), help="What ends a document.  [blank]"),
-    click.option("--input-format", metavar="NAME", help="Format of the sources.  [told by their names]"),
-    click.option("--field", metavar="NAME", help="Field of JSON lines that holds the text.  [text]"),
+    click.option(
+        "--input-format",
+        metavar="NAME",
+        help="Of the sources: text, jsonl, csv, tsv, html, mediawiki, parquet, arrow.  [by content]",
+    ),
+    click.option("--field", metavar="NAME", help="Field of JSON, or column of a table, that holds the text.  [text]"),
     click.option(
         "--encoding-errors",
         metavar="HOW",

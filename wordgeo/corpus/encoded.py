@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ import numpy.typing as npt
 from wordgeo.errors import FormatError, NotFoundError
 from wordgeo.files import is_partial, read_json, recover
 from wordgeo.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from wordgeo.corpus.concordance import Concordance
 
 __all__ = ["FORMAT_VERSION", "MARKER", "EncodedCorpus"]
 
@@ -113,6 +116,12 @@ class EncodedCorpus:
             counts += np.bincount(block, minlength=types)
         if (counts.astype(np.uint64) != self.vocabulary.counts).any():
             raise FormatError("the tokens do not fit the counts of the words; it is damaged", self.path / IDS)
+
+    def context(self, word: str, near: str | None = None, *, window: int = 5, limit: int = 20) -> Concordance:
+        """Lines of the corpus around a word, or around it where `near` stands close by: see `concordance.context`."""
+        from wordgeo.corpus.concordance import context
+
+        return context(self, word, near, window=window, limit=limit)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -7,9 +7,11 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,15 +23,23 @@ from wordgeo import files
 from wordgeo.corpus.blocks import PLACES_KEPT, TABLES_VERSION, Block, Numbered, Tokenizer
 from wordgeo.corpus.encoded import ARRAYS, FORMAT, FORMAT_VERSION, MARKER, EncodedCorpus, fingerprint
 from wordgeo.corpus.joiner import Joiner
-from wordgeo.corpus.readers import Reader, Source, Sources, resolve_sources
+from wordgeo.corpus.readers import INPUT_FORMATS, Reader, format_by_name
+from wordgeo.corpus.sources import Source, Sources, resolve_sources
 from wordgeo.errors import CorpusError
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice, whole_number
+from wordgeo.vocabulary import Vocabulary
 
 __all__ = ["TOKENIZER_VERSION", "encode", "encode_cached"]
 
 TOKENIZER_VERSION = 1  # counts up when the same text and settings give other tokens
+
+# Thai, Lao, Burmese, Khmer, Hiragana, Katakana, Han: words are not parted there, and each sign comes out as a token.
+WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+MOST_WITHOUT_SPACES = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +64,9 @@ def encode(
     Parameters
     ----------
     sources
-        A path, or several: text files, JSON lines, either of them packed with gzip or zstd (told by their content),
-        folders (all files below, sorted), globs, "-" for standard input; or `Documents(texts)`.
+        A path, or several: text, JSON lines, CSV, TSV, HTML, MediaWiki dumps, Parquet, Arrow, packed with gzip, zstd,
+        bzip2 or xz, in zip and tar archives; folders (all files below, sorted), globs, "-" for standard input, web
+        addresses (`s3://…`); or `Documents(texts)`, or a dataset with `column_names`.
     output
         The folder to make.
     tokens
@@ -67,9 +78,10 @@ def encode(
         In plain text "blank" (a blank line ends a document) or "line" (each line is one). Every source begins a new
         document, and a JSON line is one.
     input_format
-        "text" or "jsonl", where the content must not decide.
+        "text", "jsonl", "csv", "tsv", "html", "mediawiki", "parquet" or "arrow", where neither the content nor the
+        suffix must decide.
     field
-        The field of a JSON object that holds the text.
+        The field of a JSON object, or the column of a table, that holds the text.
     encoding_errors
         What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or "strict": raise.
     max_vocab
@@ -79,7 +91,8 @@ def encode(
     overwrite
         Replace an encoded corpus that is there already.
 
-    Raises `CorpusError` for text that cannot be read or has no word, `NotFoundError`, `OptionError` and
+    Raises `CorpusError` for text that cannot be read, has no word, or is in a language without spaces (unless its words
+    were parted before, `tokens="whitespace"`), `NotFoundError`, `OptionError` and
     `OutputError`. Nothing is left behind then.
 
     >>> import tempfile, wordgeo.corpus as corpus
@@ -119,14 +132,14 @@ def encode_cached(
     found = resolve_sources(sources)
     entry = None
     if all(source.size is not None for source in found):
-        entry = cache / _cache_key([_checksum(source.path) for source in found if source.path], settings)
+        entry = cache / _cache_key([(source.name, _checksum(source.path)) for source in found if source.path], settings)
     if entry is None or not EncodedCorpus.is_one(entry):
         # What can be read only once is encoded before its checksum is known.
         fresh = entry or cache / f"stream-{secrets.token_hex(8)}"
         with files.atomic_folder(fresh, marker=MARKER, overwrite=True) as folder:
             info = _encode_into(folder, found, settings, count, shown)
         if entry is None:
-            entry = cache / _cache_key([source["blake2b"] for source in info["sources"]], settings)
+            entry = cache / _cache_key([(source["name"], source["blake2b"]) for source in info["sources"]], settings)
             _keep_in_cache(fresh, entry)
     os.utime(entry)
     files.evict(cache, entry)
@@ -143,7 +156,7 @@ def _settings(
     max_vocab: int | None,
 ) -> dict[str, Any]:
     if input_format is not None:
-        choice("input_format", input_format, ("text", "jsonl"))
+        choice("input_format", input_format, INPUT_FORMATS)
     if max_vocab is not None:
         max_vocab = whole_number("max_vocab", max_vocab, 1)
     return {
@@ -162,8 +175,9 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
-def _cache_key(checksums: list[str], settings: dict[str, Any]) -> str:
-    key = json.dumps([checksums, settings, TOKENIZER_VERSION, TABLES_VERSION, FORMAT_VERSION])
+def _cache_key(sources: list[tuple[str, str]], settings: dict[str, Any]) -> str:
+    contents = [(format_by_name(name), checksum) for name, checksum in sources]  # names tell nothing but the format
+    key = json.dumps([contents, settings, TOKENIZER_VERSION, TABLES_VERSION, FORMAT_VERSION])
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
@@ -179,8 +193,9 @@ def _encode_into(
     folder: Path, sources: list[Source], settings: dict[str, Any], threads: int, progress: Progress
 ) -> dict[str, Any]:
     """Fills the folder; returns what its `corpus.json` holds."""
-    flaws = _Flaws(sources, refuse=settings["encoding_errors"] == "strict")
+    flaws = _Flaws(refuse=settings["encoding_errors"] == "strict")
     reader = Reader(sources, input_format=settings["input_format"], field=settings["field"], report=flaws.add)
+    flaws.names = reader.names
     sizes = [source.size for source in sources]
     progress.start("encoding", None if None in sizes else sum(size or 0 for size in sizes), "B")
     try:
@@ -196,6 +211,8 @@ def _encode_into(
     if not joiner.tokens:
         raise CorpusError(f"no word in {', '.join(source.name for source in sources[:3])}; there is nothing to encode")
     vocabulary, pruned = joiner.renumber(settings["max_vocab"])
+    if settings["tokens"] == "unicode":
+        _refuse_languages_without_spaces(vocabulary)
     with (folder / "vocabulary").open("wb") as file:
         vocabulary.write(file)
     made = {
@@ -225,6 +242,20 @@ def _encode_into(
     }
     files.write_json(folder / MARKER, info)
     return info
+
+
+def _refuse_languages_without_spaces(vocabulary: Vocabulary) -> None:
+    """Raises `CorpusError` if the text is mostly of scripts whose words the rules of `unicode` cannot find."""
+    counts = vocabulary.counts
+    assert counts is not None  # of an encoding
+    rows = [row for row, word in enumerate(vocabulary.words) if WITHOUT_SPACES.match(word)]
+    share = float(counts[rows].sum()) / float(counts.sum())
+    if share > MOST_WITHOUT_SPACES:
+        raise CorpusError(
+            f"{share:.0%} of the tokens are signs of Chinese, Japanese, Thai, Lao, Khmer or Burmese, which put no "
+            "spaces between words; part the words with a segmenter of that language first, and give its output with "
+            "tokens 'whitespace' (--tokens whitespace)"
+        )
 
 
 def _numbered(blocks: Iterator[Block], settings: dict[str, Any], threads: int) -> Iterator[tuple[Block, Numbered]]:
@@ -263,23 +294,25 @@ def _numbered(blocks: Iterator[Block], settings: dict[str, Any], threads: int) -
 class _Flaws:
     """What had to be replaced: how much, and where first."""
 
-    def __init__(self, sources: list[Source], *, refuse: bool) -> None:
-        self._sources, self._refuse = sources, refuse
-        self._counts = [0] * len(sources)
-        self._places: list[list[int]] = [[] for _ in sources]
-        self._lines = [0] * len(sources)
+    def __init__(self, *, refuse: bool) -> None:
+        self.names: list[str] = []  # of the files, in which they are found by number
+        self._refuse = refuse
+        self._counts: Counter[int] = Counter()
+        self._places: dict[int, list[int]] = {}  # of each file, so that it does not matter which was read ahead
+        self._lines: Counter[int] = Counter()
         self.nul_characters = 0
 
-    def add(self, source: int, line: int, what: str) -> None:
+    def add(self, file: int, line: int, what: str) -> None:
         """One sequence of bytes or one surrogate, at a line counted from 1."""
         if self._refuse:
             raise CorpusError(
-                f"{self._sources[source].name}, line {line}: {what}; convert the text to UTF-8, or let such "
+                f"{self.names[file]}, line {line}: {what}; convert the text to UTF-8, or let such "
                 "characters be replaced (encoding_errors 'replace')"
             )
-        self._counts[source] += 1
-        if len(self._places[source]) < PLACES_KEPT and line not in self._places[source]:
-            self._places[source].append(line)
+        self._counts[file] += 1
+        places = self._places.setdefault(file, [])
+        if len(places) < PLACES_KEPT and line not in places:
+            places.append(line)
 
     def add_block(self, block: Block, numbered: Numbered) -> None:
         """What a block of plain text had."""
@@ -292,11 +325,9 @@ class _Flaws:
     def to_dict(self) -> dict[str, Any]:
         """The total and the first places; also logged."""
         places = [
-            {"source": source.name, "line": line}
-            for source, lines in zip(self._sources, self._places, strict=True)
-            for line in lines
-        ][:PLACES_KEPT]
-        total = sum(self._counts)
+            {"source": self.names[file], "line": line} for file, lines in sorted(self._places.items()) for line in lines
+        ]
+        total = self._counts.total()
         if total:
             first = places[0]
             log.warning(

@@ -4,33 +4,60 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from wordgeo.errors import CorpusError, FormatError, NotFoundError
+from wordgeo.corpus.downloads import fetch_file
+from wordgeo.errors import CorpusError, FormatError, NotFoundError, OptionError
+from wordgeo.progress import Progress
+from wordgeo.results import Result, Table
 
-__all__ = ["Recipe", "find_recipe", "recipes"]
+__all__ = ["Recipe", "RecipeList", "fetch", "find_recipe", "recipes"]
+
+LANGUAGE = "{language}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A corpus that can be had: a file inside an installed Python package, its size, checksum and licence."""
+    """A corpus and how to get it: a file in an installed Python package, a web address, or instructions by hand.
+
+    `licence` is what its owners say of it, `source` where they say it, and `verified` how the facts of the recipe
+    were looked up, and which were not. Where `sha256` and `md5` are missing, the first download is trusted.
+    """
 
     name: str
     title: str
     description: str
-    package: str
-    file: str
-    format: str
-    bytes: int
-    sha256: str
     licence: str
     source: str
+    verified: str
+    format: str = "text"  # what `input_format` calls it
+    tokens: str = "unicode"  # how it is best cut into words
+    package: str | None = None
+    file: str | None = None
+    url: str | None = None  # `{language}` in it stands for the language's code
+    instructions: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+
+    @property
+    def checksum(self) -> str | None:
+        """The checksum as `fetch_file` takes it."""
+        return f"sha256:{self.sha256}" if self.sha256 else f"md5:{self.md5}" if self.md5 else None
+
+    @property
+    def takes_language(self) -> bool:
+        """Whether there is one such corpus for each language."""
+        return self.url is not None and LANGUAGE in self.url
 
     def locate(self) -> Path:
-        """The file on this machine, compared with size and checksum. Raises `NotFoundError` or `CorpusError`."""
+        """The file in the package, compared with size and checksum. Raises `NotFoundError` or `CorpusError`."""
+        if self.package is None or self.file is None:
+            raise NotFoundError(f"the corpus {self.name} comes with no package; fetch it")
         try:
             path = Path(str(importlib.resources.files(self.package).joinpath(self.file)))
         except ModuleNotFoundError:
@@ -44,9 +71,67 @@ class Recipe:
         return path
 
 
+def fetch(
+    name: str | Recipe,
+    *,
+    accept_licence: bool = False,
+    language: str | None = None,
+    folder: str | Path | None = None,
+    progress: Progress | bool | None = None,
+) -> Path:
+    """The file of a corpus for which there is a recipe, downloaded if it is not there yet. Give it to `encode`.
+
+    `accept_licence=True` says that you have read the recipe's `licence` and keep to it; without it nothing is
+    downloaded, and the `OptionError` shows the licence. `language` is the code of a language (`de`) for recipes that
+    have one file for each. `folder` and the errors are those of `fetch_file`; corpora that only their owners may hand
+    out raise `NotFoundError` with instructions.
+    """
+    recipe = name if isinstance(name, Recipe) else find_recipe(name)
+    if recipe.takes_language != (language is not None):
+        which = "is there for each language; name one" if recipe.takes_language else "has no choice of languages"
+        raise OptionError(f"the corpus {recipe.name} {which} (language)")
+    if language is not None and not re.fullmatch(r"[a-z]{2,3}([_-][a-z0-9]+)*", language):
+        raise OptionError(f"language is {language!r}; give a code such as 'de' or 'pt'")
+    if recipe.package is not None:
+        return recipe.locate()
+    if recipe.url is None:
+        raise NotFoundError(f"{recipe.title} cannot be fetched by a program. {recipe.instructions} See {recipe.source}")
+    if not accept_licence:
+        raise OptionError(
+            f"{recipe.title} comes under this licence: {recipe.licence} ({recipe.source}). "
+            "If you keep to it, say so: accept_licence=True, --yes on the command line"
+        )
+    return fetch_file(
+        recipe.url.replace(LANGUAGE, (language or "").replace("-", "_")),
+        checksum=recipe.checksum,
+        size=recipe.bytes,
+        folder=folder,
+        progress=progress,
+    )
+
+
 def recipes() -> list[Recipe]:
     """All recipes that come with wordgeo, by name."""
     return sorted((_read(file) for file in _folder().iterdir() if file.name.endswith(".toml")), key=lambda r: r.name)
+
+
+@dataclass(frozen=True, repr=False)
+class RecipeList(Result):
+    """The recipes there are; see `recipes`."""
+
+    recipes: tuple[Recipe, ...]
+
+    def tables(self) -> list[Table]:
+        """One row for each recipe."""
+        rows = [
+            (each.name, each.title, "by hand" if each.instructions else _megabytes(each.bytes), each.licence)
+            for each in self.recipes
+        ]
+        return [Table(("name", "corpus", "size", "licence"), rows)]
+
+
+def _megabytes(size: int | None) -> str:
+    return "unknown" if size is None else f"{size / 1e6:.1f} MB"
 
 
 def find_recipe(name: str) -> Recipe:

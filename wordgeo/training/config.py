@@ -167,7 +167,7 @@ ENCODING_OPTIONS: dict[str, Check] = {
     "tokens": partial(choice, allowed=("unicode", "whitespace")),
     "case": partial(choice, allowed=("lower", "keep")),
     "documents": partial(choice, allowed=("blank", "line")),
-    "input_format": partial(choice, allowed=("text", "jsonl")),
+    "input_format": partial(choice, allowed=("text", "jsonl", "csv", "tsv", "html", "mediawiki", "parquet", "arrow")),
     "field": _text,
     "encoding_errors": partial(choice, allowed=("replace", "strict")),
     "max_vocab": partial(whole_number, low=1),
