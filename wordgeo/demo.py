@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ __all__ = ["demonstrate"]
 REPORT = "report.txt"
 RUNS = 3
 # One thread, so that the runs differ by their seeds alone.
-OPTIONS = {"algorithm": "skipgram", "dim": 100, "epochs": 15, "sample": 1e-4, "seed": 1, "threads": 1}
+OPTIONS: dict[str, Any] = {"algorithm": "skipgram", "dim": 100, "epochs": 15, "sample": 1e-4, "seed": 1, "threads": 1}
 WORDS = ("music", "war", "computer", "paris", "river")
 ANALOGIES = (("man", "king", "woman"), ("france", "paris", "italy"), ("good", "better", "bad"))
 NEIGHBORS = 10

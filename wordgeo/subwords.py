@@ -51,7 +51,10 @@ class Subwords:
         n-grams whose bucket is not kept are left out of the mean: what stood in such a bucket was the noise with
         which training began. Where all are kept, the bytes are those of gensim.
         """
-        asked = np.array(ngram_buckets(word, self.min_n, self.max_n, self.bucket), dtype=np.uint32)
+        try:
+            asked = np.array(ngram_buckets(word, self.min_n, self.max_n, self.bucket), dtype=np.uint32)
+        except UnicodeEncodeError:  # a lone surrogate, which no text has
+            return None
         at = np.searchsorted(self.buckets, asked)
         rows = at[(at < len(self)) & (self.buckets[np.minimum(at, len(self) - 1)] == asked)] if len(self) else at[:0]
         if not len(rows):

@@ -75,6 +75,8 @@ class WordVectors(Embeddings):
             provenance=embeddings.provenance,
             run=embeddings.run,
             path=embeddings.path,
+            subwords=embeddings.subwords,
+            training_state=embeddings.training_state,
         )
 
     def similar(
@@ -106,10 +108,11 @@ class WordVectors(Embeddings):
             found = search.top_k(self, words, k=k, candidates=candidates, threads=threads)
         else:
             names = _words(words)
-            rows = self.vocabulary.rows(names)
-            found = search.top_k(
-                self, self.vectors[rows], k=k, exclude=rows[:, None], candidates=candidates, threads=threads
-            )
+            rows = self.vocabulary.rows(names) if self.subwords is None else self.vocabulary.find(names)
+            queries = self.vectors[rows]
+            for unseen in np.flatnonzero(rows < 0).tolist():
+                queries[unseen] = self[names[unseen]]
+            found = search.top_k(self, queries, k=k, exclude=rows[:, None], candidates=candidates, threads=threads)
         return self._neighbors(names, *found)
 
     def similarity(self, a: str, b: str) -> float:
@@ -206,7 +209,8 @@ class WordVectors(Embeddings):
             return _reopen, (str(self.path),)
         blob, offsets = self.vocabulary.packed
         counts = None if self.counts is None else np.array(self.counts)
-        return _rebuild, (np.array(blob), np.array(offsets), counts, np.array(self.vectors), self.provenance)
+        parts = (self.subwords, self.training_state)
+        return _rebuild, (np.array(blob), np.array(offsets), counts, np.array(self.vectors), self.provenance, parts)
 
 
 def _words(words: Any) -> list[str]:
@@ -225,7 +229,15 @@ def _reopen(path: str) -> WordVectors:
     return WordVectors.of(load(path))
 
 
-def _rebuild(blob: Any, offsets: Any, counts: Any, matrix: Any, provenance: dict[str, Any]) -> WordVectors:
+def _rebuild(
+    blob: Any, offsets: Any, counts: Any, matrix: Any, provenance: dict[str, Any], parts: tuple[Any, Any]
+) -> WordVectors:
     from wordgeo.vocabulary import Vocabulary
 
-    return WordVectors(Vocabulary.from_packed(blob, offsets, counts), matrix, provenance=provenance)
+    return WordVectors(
+        Vocabulary.from_packed(blob, offsets, counts),
+        matrix,
+        provenance=provenance,
+        subwords=parts[0],
+        training_state=parts[1],
+    )
