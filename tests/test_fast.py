@@ -198,6 +198,11 @@ def test_scores_norms_and_combinations_are_the_twins(kind, instruction_set):
         reference.pair_scores(matrix, wanted, a, b, twins)
         assert scores.tobytes() == twins.tobytes()
 
+        every, twin = np.empty(40, np.float32), np.empty(40, np.float32)
+        _fast.scores(matrix, wanted, matrix[3].astype(float), wanted[3], every, np.empty(40))
+        reference.scores(matrix, wanted, matrix[3].astype(float), wanted[3], twin, None)
+        assert every.tobytes() == twin.tobytes()
+
         rows, weights = rng.integers(-1, 40, (20, 4)), rng.standard_normal((20, 4))
         out, other = np.empty((20, d), np.float32), np.empty((20, d), np.float32)
         _fast.combine(matrix, wanted, rows, weights, out, np.empty(d))
