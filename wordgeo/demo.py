@@ -176,7 +176,7 @@ def _planted(folder: Path, overwrite: bool, progress: Progress | bool | None) ->
     notes = [
         f"Answered right: {report.score or 0:.1%} of all, {min(answered, default=0):.1%} in the worst section. "
         f"In vocabulary: {report.total.in_vocabulary:,} of {report.total.questions:,} questions.",
-        "So the method finds relations where text holds them often enough, which half a million words of Wikipedia do not.",
+        "So the method finds relations that text holds often enough; half a million words of Wikipedia do not.",
     ]
     return Table(("section", "answered right", "in vocabulary", "of"), rows, title, notes).to_text()
 
