@@ -105,6 +105,7 @@ def test_a_folder_keeps_them(pair, tmp_path):
     assert "w1w2" not in opened
     for model in (opened, wg.query.WordVectors.of(ours)):
         assert pickle.loads(pickle.dumps(model))["w1w2"].tobytes() == ours["w1w2"].tobytes()
+    assert "mean\n  of its n-grams" in (tmp_path / "model" / "README.md").read_text()
     facts = json.loads((tmp_path / "model" / "wordgeo.json").read_text())
     assert facts["subwords"] == {"min_n": 1, "max_n": 3, "bucket": 20_000}
     assert set(safetensors.read_header(tmp_path / "model" / "subwords.safetensors")) == {"embeddings", "buckets"}
