@@ -35,9 +35,7 @@ setup(
                 KERNELS + "quantised.c",
                 depends=["wordgeo/_fast.pxd", *map(str, Path(KERNELS).glob("*.h"))],
             ),
-            extension(
-                "wordgeo._graph", KERNELS + "best.c", KERNELS + "quantised.c", depends=["wordgeo/_fast.pxd"]
-            ),
+            extension("wordgeo._graph", KERNELS + "best.c", KERNELS + "quantised.c", depends=["wordgeo/_fast.pxd"]),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(
                 "wordgeo.corpus._encode",

@@ -18,7 +18,7 @@ STEPS = [
     {"errors"},  # ground
     {"results", "validate", "threads", "files", "progress", "instructions"},
     {"system"},
-    {"vocabulary"},  # materials
+    {"vocabulary", "subwords"},  # materials
     {"embeddings"},
     {"corpus", "formats"},
     {"query", "training"},  # measures and trainers

@@ -62,6 +62,8 @@ def train(
     output: str | Path | None = None,
     runs: int = 1,
     overwrite: bool = False,
+    start_from: Embeddings | str | Path | None = None,
+    keep_training_state: bool = False,
     progress: Progress | bool | None = None,
     **options: Any,
 ) -> WordVectors | Ensemble:
@@ -69,16 +71,28 @@ def train(
 
     `options` are the fields of `wordgeo.training.TrainingConfig` (algorithm, dim, window, negative, epochs, min_count,
     sample, seed, threads, ...) and, for text, those of `wordgeo.encode` (tokens, case, documents, ...). With `output`
-    the model is saved there and mapped from there. `progress=True` shows a bar on a terminal.
+    the model is saved there and mapped from there. `keep_training_state` keeps what going on needs, and `start_from` is
+    such a model, or its folder: its options hold where none are given anew. `progress=True` shows a bar on a terminal.
 
     Raises `OptionError` for an option that does not exist or a value that it does not take, and what
     `wordgeo.training.train` raises.
     """
     fields = {field.name for field in dataclasses.fields(training.TrainingConfig)}
-    config = training.TrainingConfig(**{name: value for name, value in options.items() if name in fields})
+    chosen = {name: value for name, value in options.items() if name in fields}
+    if isinstance(start_from, (str, Path)):
+        start_from = formats.load(start_from)
+    config = training.TrainingConfig(**chosen) if start_from is None else training.next_config(start_from, **chosen)
     encoding = {name: value for name, value in options.items() if name not in fields}
     trained = training.train(
-        source, config, output=output, runs=runs, overwrite=overwrite, progress=progress, **encoding
+        source,
+        config,
+        output=output,
+        runs=runs,
+        overwrite=overwrite,
+        start_from=start_from,
+        keep_training_state=keep_training_state,
+        progress=progress,
+        **encoding,
     )
     if isinstance(trained, list):
         return Ensemble(trained) if output is None else Ensemble.open(output)

@@ -64,7 +64,17 @@ def test_train_has_every_option_of_training_and_encoding() -> None:
     from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig
 
     train = commands.get_command(click.Context(commands), "train")
-    own = {"sources", "output", "overwrite", "settings", "defaults", "style", "runs"}
+    own = {
+        "sources",
+        "output",
+        "overwrite",
+        "settings",
+        "defaults",
+        "style",
+        "runs",
+        "start_from",
+        "keep_training_state",
+    }
     assert {option.name for option in train.params} - own == {
         *(field.name for field in fields(TrainingConfig)),
         *ENCODING_OPTIONS,

@@ -18,6 +18,7 @@ except ModuleNotFoundError:
 @pytest.fixture
 def quick(monkeypatch) -> None:
     monkeypatch.setattr(demo, "OPTIONS", {**demo.OPTIONS, "epochs": 1, "dim": 10})
+    monkeypatch.setattr(demo, "PLANTED_WORDS", 60_000)
 
 
 def test_the_demonstration_does_the_whole_job(wordgeo, tmp_path, quick) -> None:
@@ -26,12 +27,18 @@ def test_the_demonstration_does_the_whole_job(wordgeo, tmp_path, quick) -> None:
     (folder / "report.txt").write_text("of an earlier demonstration that was interrupted")
     done = wordgeo("demo", "-o", folder, "--overwrite")
     assert done.code == 0, done.err
-    assert sorted(path.name for path in folder.iterdir()) == ["corpus", "models", "report.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "corpus",
+        "models",
+        "planted",
+        "planted-model",
+        "report.txt",
+    ]
     assert (folder / "report.txt").read_text(encoding="utf-8") == done.out
     runs = wg.load(folder / "models")
     assert [run.provenance["seed"] for run in runs] == [1, 2, 3]
     assert wg.EncodedCorpus.open(folder / "corpus").fingerprint == runs[0].provenance["corpus"]["fingerprint"]
-    for part in ("music", "man is to king", "simlex999", "cannot", f"wordgeo similar {folder}"):
+    for part in ("music", "man is to king", "simlex999", "cannot", "of 19,544 questions", f"wordgeo similar {folder}"):
         assert part in done.out
 
     again = wordgeo("demo", "-o", folder)

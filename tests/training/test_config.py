@@ -8,9 +8,13 @@ from wordgeo.errors import FormatError, NotFoundError, OptionError
 from wordgeo.training import TrainingConfig, defaults_table, load_toml
 
 BAD = [
-    ({"algorithm": "glove"}, "algorithm is 'glove'; this version trains skipgram and cbow"),
-    ({"algorithm": "fasttext"}, "this version trains skipgram and cbow"),
-    ({"algorithm": "ppmi"}, "this version trains skipgram and cbow"),
+    ({"algorithm": "glove"}, "algorithm is 'glove'; this version trains skipgram, cbow, fasttext"),
+    ({"algorithm": "ppmi"}, "this version trains skipgram, cbow, fasttext"),
+    ({"min_n": 2}, "min_n is 2, which has no meaning for skipgram"),
+    ({"algorithm": "cbow", "bucket": 10}, "bucket is 10, which has no meaning for cbow"),
+    ({"algorithm": "fasttext", "min_n": 7}, "max_n is 6; give a whole number from min_n, which is 7"),
+    ({"algorithm": "fasttext", "bucket": 0}, "bucket is 0"),
+    ({"algorithm": "fasttext", "cbow_mean": False}, "no meaning for fasttext"),
     ({"algorithm": "sgns"}, "choose one of skipgram, cbow"),
     ({"algorithm": None}, "choose one of skipgram, cbow"),
     ({"engine": "native"}, "engine is 'native', which this version does not have"),

@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": ("demo", "demo", "Do the whole job in about a minute, on a sample of Wikipedia."),
     "corpus": ("corpus", "corpus", "Turn text into an encoded corpus, and describe one."),
     "train": ("train", "train", "Train word vectors on text or on an encoded corpus."),
+    "reproduce": ("reproduce", "reproduce", "Train a model again from its provenance, and compare the bytes."),
     "similar": ("query", "similar", "List the nearest neighbours of each WORD."),
     "similarity": ("query", "similarity", "Print the cosine of two words."),
     "analogy": ("query", "analogy", "Answer 'A is to B as C is to ?'."),

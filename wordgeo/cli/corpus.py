@@ -110,3 +110,33 @@ def fetch(name: str, language: str | None, folder: str | None, yes: bool) -> Non
         if not yes:
             raise click.Abort
     click.echo(fetch_corpus(recipe, accept_licence=yes, language=language, folder=folder, progress=True))
+
+
+@corpus.command()
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE.txt",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Text to write; FILE.truth.json stands beside it, and with --drift there are FILE.1.txt and FILE.2.txt.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the files where they exist.")
+@click.option("--size", type=int, metavar="N", help="Words of the text.  [2000000]")
+@click.option("--seed", type=int, metavar="N", help="The same seed gives the same text.  [1]")
+@click.option("--noise", type=float, metavar="X", help="Share of contexts that are drawn from anywhere.  [0.05]")
+@click.option("--zipf", type=float, metavar="X", help="How steeply frequencies fall; 0 makes all alike.  [0.5]")
+@click.option("--drift", type=float, metavar="X", help="Share of words that change places in a second slice.  [0]")
+@format_option
+def planted(output: Path, overwrite: bool, style: str, **options: Any) -> None:
+    """Write a text whose truth is known: sentences made from tables of true facts.
+
+    A model of it should answer the Google analogies; what else is planted stands in FILE.truth.json.
+
+    \b
+        wordgeo corpus planted -o world.txt --seed 7
+        wordgeo train world.txt -o world.model
+    """
+    from wordgeo.corpus.planted import generate, write
+
+    show(write(generate(**given(options)), output, overwrite=overwrite), style)

@@ -23,7 +23,7 @@ __all__ = ["train"]
     type=click.Path(path_type=Path),
     help="Read options from a file; the command line wins.",
 )
-@click.option("--algorithm", metavar="NAME", help="skipgram or cbow.  [skipgram]")
+@click.option("--algorithm", metavar="NAME", help="skipgram, cbow or fasttext.  [skipgram]")
 @click.option("--engine", metavar="NAME", help="auto or gensim; auto takes what this version has.  [auto]")
 @click.option("--dim", type=int, metavar="N", help="Dimensions of the vectors.")
 @click.option("--window", type=int, metavar="N", help="Largest distance between a word and its context.")
@@ -39,9 +39,19 @@ __all__ = ["train"]
     "--cbow-mean/--no-cbow-mean", default=None, help="CBOW averages the context's vectors, or adds them.  [average]"
 )
 @click.option("--shrink-windows/--no-shrink-windows", default=None, help="Draw each window from 1 to --window.  [on]")
+@click.option("--min-n", type=int, metavar="N", help="FastText: characters of the shortest n-grams.  [3]")
+@click.option("--max-n", type=int, metavar="N", help="FastText: characters of the longest n-grams.  [6]")
+@click.option("--bucket", type=int, metavar="N", help="FastText: how many vectors n-grams share.  [2000000]")
 @click.option("--seed", type=int, metavar="N", help="The same seed gives the same bytes.")
 @click.option("--threads", type=int, metavar="N", help="Threads; see the guide for what they may change.")
 @click.option("--runs", type=int, metavar="N", help="Train N models with the seeds SEED, SEED + 1, ...: an ensemble.")
+@click.option("--keep-training-state", is_flag=True, help="Keep what going on needs beside the vectors.")
+@click.option(
+    "--start-from",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Go on with this model, which kept its training state; its options hold where none are given.",
+)
 @click.option("--defaults", is_flag=True, help="Print the default of every option for every algorithm, and leave.")
 @encoding_options
 @format_option
@@ -62,6 +72,7 @@ def train(
     \b
         wordgeo train novels/ -o novels.model --dim 200 --seed 1
         wordgeo train novels.corpus -o novels.models --runs 5
+        wordgeo train more/ -o more.model --start-from novels.model
     """
     if defaults:
         from wordgeo.training.config import defaults_table

@@ -73,7 +73,7 @@ model.encode([{example}])
 
 ## Limits
 
-- One vector for each spelling: the senses of a word are mixed, and a word outside the vocabulary has no vector.
+- One vector for each spelling: the senses of a word are mixed. {outside}
 - Look-up in wordgeo is exact. model2vec and sentence-transformers split text at whitespace only{folding}; punctuation
   that touches a word makes it unknown, and a word with a space in it is never met. The last row of the tensor, zero,
   stands for unknown words ({unknown}): model2vec leaves them out of the mean, sentence-transformers counts zeros.
@@ -92,6 +92,11 @@ def model_card(embeddings: Embeddings) -> str:
         what = f"Trained with {ALGORITHMS.get(str(algorithm), algorithm)}."
     if embeddings.counts is not None:
         what += f" The words occur {int(embeddings.counts.sum())} times in the corpus."
+    outside = "A word outside the vocabulary has no vector."
+    if embeddings.subwords is not None:
+        outside = (
+            "In wordgeo a word outside the vocabulary has the mean\n  of its n-grams' vectors; elsewhere it has none."
+        )
     folding = " and bring it to lower case" if folds_case(provenance) else ""
     return CARD.format(
         words=len(embeddings),
@@ -100,6 +105,7 @@ def model_card(embeddings: Embeddings) -> str:
         made=_table(provenance),
         example=json.dumps(embeddings.vocabulary[0], ensure_ascii=False),
         folding=folding,
+        outside=outside,
         unknown=f"`{unknown_token(embeddings.words)}`",
     )
 

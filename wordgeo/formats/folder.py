@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from wordgeo.embeddings import Embeddings
+from wordgeo.embeddings import Embeddings, TrainingState
 from wordgeo.errors import FormatError, OptionError, OutputError
 from wordgeo.files import atomic_folder, is_partial, read_json, write_json
 from wordgeo.formats import safetensors
 from wordgeo.formats.card import model_card
 from wordgeo.formats.companions import write_config, write_modules, write_tokenizer
 from wordgeo.results import plain
+from wordgeo.subwords import Subwords
 from wordgeo.vocabulary import Vocabulary
 
 __all__ = ["FORMAT_VERSION", "MARKER", "is_folder", "open_folder", "refuse_other_folder", "save_folder"]
@@ -23,9 +24,15 @@ FORMAT_VERSION = 1
 MARKER = "wordgeo.json"
 RUN = "run.json"
 TENSORS = "model.safetensors"
+SUBWORDS = "subwords.safetensors"
+TRAINING = "training.safetensors"
 EMBEDDINGS = "embeddings"
+BUCKETS = "buckets"
+OUTPUT = "output"
+RANDOM = "random"
 # What wordgeo.json says of the folder itself; the rest of it is the provenance.
-FORMAT_FIELDS = ("format_version", "words", "dimensions")
+FORMAT_FIELDS = ("format_version", "words", "dimensions", "subwords")
+NGRAMS = ("min_n", "max_n", "bucket")
 OTHER_FOLDERS = {
     "ensemble.json": "an ensemble of models, not one model; open it with wordgeo.load, or name one of its runs",
     "corpus.json": "an encoded corpus, not a model; train a model on it",
@@ -47,10 +54,21 @@ def save_folder(
     if not len(embeddings):
         raise OptionError("the embeddings have no words; there is nothing to save")
     provenance = plain({k: v for k, v in embeddings.provenance.items() if k not in FORMAT_FIELDS})
-    facts = {"format_version": FORMAT_VERSION, "words": len(embeddings), "dimensions": embeddings.dimensions}
+    facts: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "words": len(embeddings),
+        "dimensions": embeddings.dimensions,
+    }
+    subwords, state = embeddings.subwords, embeddings.training_state
+    if subwords is not None:
+        facts["subwords"] = {name: getattr(subwords, name) for name in NGRAMS}
     unknown_row = np.zeros((1, embeddings.dimensions), dtype=np.float32)
     with atomic_folder(path, marker=MARKER, overwrite=overwrite) as folder:
         safetensors.write(folder / TENSORS, {EMBEDDINGS: [embeddings.vectors, unknown_row]})
+        if subwords is not None:
+            safetensors.write(folder / SUBWORDS, {EMBEDDINGS: [subwords.vectors], BUCKETS: [subwords.buckets]})
+        if state is not None:
+            safetensors.write(folder / TRAINING, {OUTPUT: [state.output], RANDOM: [state.random]})
         with (folder / "vocabulary").open("wb") as file:
             embeddings.vocabulary.write(file)
         write_tokenizer(folder / "tokenizer.json", embeddings.words, provenance)
@@ -94,7 +112,38 @@ def open_folder(path: str | Path) -> Embeddings:
         raise FormatError("the last row (unknown words) is not zero; the files do not belong together", path / TENSORS)
     provenance = {key: value for key, value in facts.items() if key not in FORMAT_FIELDS}
     run = read_json(path / RUN) if (path / RUN).exists() else {}  # not every copy of a model carries it
-    return Embeddings(vocabulary, matrix[:-1], provenance=provenance, run=run, path=path)
+    return Embeddings(
+        vocabulary,
+        matrix[:-1],
+        provenance=provenance,
+        run=run,
+        path=path,
+        subwords=_open_subwords(path, facts),
+        training_state=_open_training_state(path),
+    )
+
+
+def _open_subwords(path: Path, facts: dict[str, Any]) -> Subwords | None:
+    if "subwords" not in facts:
+        return None
+    sizes = facts["subwords"]
+    if not isinstance(sizes, dict) or set(sizes) != set(NGRAMS):
+        raise FormatError(f"subwords is {sizes!r}; expected {', '.join(NGRAMS)}", path / MARKER)
+    buckets = safetensors.map_tensor(path / SUBWORDS, BUCKETS, "U32")
+    vectors = safetensors.map_tensor(path / SUBWORDS, EMBEDDINGS, "F32")
+    try:
+        return Subwords(buckets, vectors, **sizes)
+    except (FormatError, OptionError) as problem:
+        raise FormatError(str(problem), path / SUBWORDS) from None
+
+
+def _open_training_state(path: Path) -> TrainingState | None:
+    if not (path / TRAINING).exists():
+        return None
+    return TrainingState(
+        output=safetensors.map_tensor(path / TRAINING, OUTPUT, "F32"),
+        random=safetensors.map_tensor(path / TRAINING, RANDOM, "U32"),
+    )
 
 
 def is_folder(path: str | Path) -> bool:

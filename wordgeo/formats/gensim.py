@@ -8,10 +8,11 @@ import numpy as np
 
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import FormatError, OptionError
+from wordgeo.subwords import Subwords
 from wordgeo.validate import float_rows
 from wordgeo.vocabulary import Vocabulary
 
-__all__ = ["embeddings_from_gensim"]
+__all__ = ["embeddings_from_gensim", "subwords_from_gensim"]
 
 # gensim's name of a parameter -> ours
 PARAMETERS = {
@@ -33,8 +34,8 @@ PARAMETERS = {
 def embeddings_from_gensim(model: Any) -> Embeddings:
     """From a `KeyedVectors`, or a model with such vectors in `.wv`; vectors are copied, rows go by descending count.
 
-    Where gensim has counts in another order, words are reordered (equal counts stay in gensim's order). Subword
-    vectors of FastText stay behind: each word keeps the vector that gensim composes for it. Raises `OptionError` for an
+    Where gensim has counts in another order, words are reordered (equal counts stay in gensim's order). Of FastText's
+    n-gram vectors those come along that some word of the vocabulary uses. Raises `OptionError` for an
     object of another kind, `FormatError` for keys that are not words.
     """
     vectors = getattr(model, "wv", model)
@@ -51,7 +52,27 @@ def embeddings_from_gensim(model: Any) -> Embeddings:
         if (np.diff(counts.astype(np.int64)) > 0).any():
             order = np.argsort(-counts.astype(np.int64), kind="stable")
             words, matrix, counts = [words[i] for i in order], np.ascontiguousarray(matrix[order]), counts[order]
-    return Embeddings(Vocabulary.from_words(words, counts), matrix, provenance=_provenance(model))
+    return Embeddings(
+        Vocabulary.from_words(words, counts),
+        matrix,
+        provenance=_provenance(model),
+        subwords=subwords_from_gensim(vectors),
+    )
+
+
+def subwords_from_gensim(vectors: Any) -> Subwords | None:
+    """The n-gram vectors of a gensim `FastTextKeyedVectors` whose buckets its words use, copied; None for others."""
+    ngrams, of_words = getattr(vectors, "vectors_ngrams", None), getattr(vectors, "buckets_word", None)
+    if ngrams is None or not of_words or vectors.bucket == 0 or not 1 <= vectors.min_n <= vectors.max_n:
+        return None
+    used = np.unique(np.concatenate(of_words)).astype(np.uint32)
+    return Subwords(
+        used,
+        np.ascontiguousarray(ngrams[used], dtype=np.float32),
+        min_n=int(vectors.min_n),
+        max_n=int(vectors.max_n),
+        bucket=int(vectors.bucket),
+    )
 
 
 def _provenance(model: Any) -> dict[str, Any]:

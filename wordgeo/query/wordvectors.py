@@ -76,6 +76,8 @@ class WordVectors(Embeddings):
             provenance=embeddings.provenance,
             run=embeddings.run,
             path=embeddings.path,
+            subwords=embeddings.subwords,
+            training_state=embeddings.training_state,
         )
 
     def similar(self, word: str | npt.ArrayLike, /, k: int = 10, **options: Any) -> Neighbors:
@@ -118,8 +120,10 @@ class WordVectors(Embeddings):
             names, vectors, exclude = [f"vector {i}" for i in range(len(words))], words, None
         else:
             names = _words(words)
-            rows = self.vocabulary.rows(names)
+            rows = self.vocabulary.rows(names) if self.subwords is None else self.vocabulary.find(names)
             vectors, exclude = self.vectors[rows], rows[:, None]
+            for unseen in np.flatnonzero(rows < 0).tolist():
+                vectors[unseen] = self[names[unseen]]
         if approximate:
             if candidates is not None or least or threshold is not None:
                 raise OptionError("an approximate search takes no filters, threshold or least; leave approximate out")
@@ -274,7 +278,8 @@ class WordVectors(Embeddings):
             return _reopen, (str(self.path),)
         blob, offsets = self.vocabulary.packed
         counts = None if self.counts is None else np.array(self.counts)
-        return _rebuild, (np.array(blob), np.array(offsets), counts, np.array(self.vectors), self.provenance)
+        parts = (self.subwords, self.training_state)
+        return _rebuild, (np.array(blob), np.array(offsets), counts, np.array(self.vectors), self.provenance, parts)
 
 
 def _words(words: Any) -> list[str]:
@@ -293,7 +298,15 @@ def _reopen(path: str) -> WordVectors:
     return WordVectors.of(load(path))
 
 
-def _rebuild(blob: Any, offsets: Any, counts: Any, matrix: Any, provenance: dict[str, Any]) -> WordVectors:
+def _rebuild(
+    blob: Any, offsets: Any, counts: Any, matrix: Any, provenance: dict[str, Any], parts: tuple[Any, Any]
+) -> WordVectors:
     from wordgeo.vocabulary import Vocabulary
 
-    return WordVectors(Vocabulary.from_packed(blob, offsets, counts), matrix, provenance=provenance)
+    return WordVectors(
+        Vocabulary.from_packed(blob, offsets, counts),
+        matrix,
+        provenance=provenance,
+        subwords=parts[0],
+        training_state=parts[1],
+    )

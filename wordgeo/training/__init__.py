@@ -1,7 +1,18 @@
-"""Training: options, skip-gram and CBOW from an encoded corpus, single runs and ensembles."""
+"""Training: options, skip-gram, CBOW and FastText from an encoded corpus, single runs and ensembles."""
 
 from wordgeo.training.config import TrainingConfig, defaults_table, load_toml
+from wordgeo.training.continuation import next_config
+from wordgeo.training.reproduction import Reproduction, reproduce
 from wordgeo.training.runs import train
 from wordgeo.training.word2vec import train_embeddings
 
-__all__ = ["TrainingConfig", "defaults_table", "load_toml", "train", "train_embeddings"]
+__all__ = [
+    "Reproduction",
+    "TrainingConfig",
+    "defaults_table",
+    "load_toml",
+    "next_config",
+    "reproduce",
+    "train",
+    "train_embeddings",
+]

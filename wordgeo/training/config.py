@@ -13,6 +13,7 @@ from typing import Any
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError
 from wordgeo.results import Result, Table
+from wordgeo.subwords import MOST_BUCKETS
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice, number, whole_number
 
@@ -27,8 +28,9 @@ __all__ = [
     "load_toml",
 ]
 
-ALGORITHMS = ("skipgram", "cbow")
-ALGORITHMS_OF_LATER_VERSIONS = ("fasttext", "glove", "ppmi")
+ALGORITHMS = ("skipgram", "cbow", "fasttext")
+ALGORITHMS_OF_LATER_VERSIONS = ("glove", "ppmi")
+OF_SUBWORDS = ("min_n", "max_n", "bucket")
 ENGINES = ("auto", "gensim")
 MOST_TOML_BYTES = 1 << 20
 
@@ -49,7 +51,7 @@ def _text(name: str, value: object) -> str:
 
 def _algorithm(name: str, value: str) -> str:
     if value in ALGORITHMS_OF_LATER_VERSIONS:
-        raise OptionError(f"{name} is {value!r}; this version trains {' and '.join(ALGORITHMS)}")
+        raise OptionError(f"{name} is {value!r}; this version trains {', '.join(ALGORITHMS)}")
     return choice(name, value, ALGORITHMS)
 
 
@@ -97,7 +99,11 @@ class TrainingConfig:
     wordgeo.errors.OptionError: dim is 0; give a whole number from 1 to 10000
     """
 
-    algorithm: str = _option("skipgram", _algorithm, "skipgram predicts the context from a word, cbow the reverse")
+    algorithm: str = _option(
+        "skipgram",
+        _algorithm,
+        "skipgram predicts the context from a word, cbow the reverse; fasttext: skipgram with n-grams",
+    )
     engine: str = _option("auto", _engine, "what trains: auto takes gensim")
     # Above 10,000 dimensions BLAS splits even a single dot product among threads, and bytes depend on their number.
     dim: int = _option(100, partial(whole_number, low=1, high=10_000), "dimensions of a vector")
@@ -113,6 +119,11 @@ class TrainingConfig:
     epochs: int = _option(5, partial(whole_number, low=1, high=1_000_000), "passes over the corpus")
     min_count: int = _option(5, partial(whole_number, low=1, high=2**63 - 1), "rarer words are left out")
     sample: float = _option(0.001, _sample, "words above this share of the corpus are thinned out; 0 for never")
+    min_n: int = _option(3, partial(whole_number, low=1, high=1_000), "fasttext: characters of the shortest n-grams")
+    max_n: int = _option(6, partial(whole_number, low=1, high=1_000), "fasttext: characters of the longest n-grams")
+    bucket: int = _option(
+        2_000_000, partial(whole_number, low=1, high=MOST_BUCKETS), "fasttext: n-grams share so many vectors"
+    )
     seed: int = _option(1, partial(whole_number, low=0, high=2**32 - 1), "start of all random draws")
     threads: int | None = _option(None, _threads, "1 gives the same bytes each time; unset takes the cores")
 
@@ -127,6 +138,13 @@ class TrainingConfig:
             )
         if not self.cbow_mean and self.algorithm != "cbow":
             raise OptionError(f"cbow_mean is off, which has no meaning for {self.algorithm}; leave it unset")
+        for name in OF_SUBWORDS if self.algorithm != "fasttext" else ():
+            if getattr(self, name) != _default(name):
+                raise OptionError(
+                    f"{name} is {getattr(self, name)}, which has no meaning for {self.algorithm}; leave it unset"
+                )
+        if self.max_n < self.min_n:
+            raise OptionError(f"max_n is {self.max_n}; give a whole number from min_n, which is {self.min_n}")
         if self.negative == 0 and self.ns_exponent != _default("ns_exponent"):
             raise OptionError(
                 f"ns_exponent is {self.ns_exponent:g}, which has no effect as negative is 0; leave it unset"
@@ -134,8 +152,8 @@ class TrainingConfig:
 
     def parameters(self) -> dict[str, Any]:
         """What shapes the vectors, for the provenance: all options but the algorithm, engine, seed and threads."""
-        values = dataclasses.asdict(self)
-        return {name: value for name, value in values.items() if name not in ("algorithm", "engine", "seed", "threads")}
+        apart = ("algorithm", "engine", "seed", "threads", *(OF_SUBWORDS if self.algorithm != "fasttext" else ()))
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in apart}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -144,22 +162,21 @@ class TrainingDefaults(Result):
 
     skipgram: dict[str, Any]
     cbow: dict[str, Any]
+    fasttext: dict[str, Any]
     meaning: dict[str, str]
 
     def tables(self) -> list[Table]:
         """One row for each option."""
-        rows = [
-            (name, _shown(self.skipgram[name]), _shown(self.cbow[name]), meaning)
-            for name, meaning in self.meaning.items()
-        ]
-        return [Table(("option", "skipgram", "cbow", "meaning"), rows)]
+        of = (self.skipgram, self.cbow, self.fasttext)
+        rows = [(name, *(_shown(each[name]) for each in of), meaning) for name, meaning in self.meaning.items()]
+        return [Table(("option", *ALGORITHMS, "meaning"), rows)]
 
 
 def defaults_table() -> TrainingDefaults:
     """The defaults of all training options, as `wordgeo train --defaults` prints them."""
     of = {name: dataclasses.asdict(TrainingConfig(algorithm=name)) for name in ALGORITHMS}
     meaning = {field.name: field.metadata["meaning"] for field in dataclasses.fields(TrainingConfig)}
-    return TrainingDefaults(skipgram=of["skipgram"], cbow=of["cbow"], meaning=meaning)
+    return TrainingDefaults(**of, meaning=meaning)
 
 
 # How text is made into ids: legal beside the training options wherever those are written.

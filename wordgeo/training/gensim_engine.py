@@ -1,4 +1,4 @@
-"""gensim's Word2Vec with what long runs need: a loss that adds up, errors that surface, a prompt end on Ctrl-C.
+"""gensim's models with what long runs need: a loss that adds up, errors that surface, a prompt end on Ctrl-C.
 
 Importing this takes about a second, so it is imported where training begins.
 """
@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from time import perf_counter
 from typing import Any
 
-from gensim.models import Word2Vec
+from gensim.models import FastText, Word2Vec
 
 from wordgeo.errors import TrainingError, WordgeoError
 from wordgeo.progress import Progress
 
-__all__ = ["GensimWord2Vec"]
+__all__ = ["GensimFastText", "GensimWord2Vec"]
 
 
 class GensimWord2Vec(Word2Vec):
@@ -38,7 +38,7 @@ class GensimWord2Vec(Word2Vec):
         self._ended: list[threading.Thread] = []
         self._one_ended = threading.Condition()
         self._progress = progress
-        self.history: list[dict[str, float | int | None]] = []
+        self.history: list[dict[str, Any]] = []
         super().__init__(**parameters)
 
     @property
@@ -155,3 +155,7 @@ class GensimWord2Vec(Word2Vec):
             self._one_ended.wait_for(lambda: len(self._ended) == self.workers + 1)
         for thread in self._ended:
             thread.join()
+
+
+class GensimFastText(GensimWord2Vec, FastText):
+    """Trains exactly what `gensim.models.FastText` trains, driven in the same way. It has no loss."""

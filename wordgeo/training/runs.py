@@ -14,6 +14,7 @@ from wordgeo.formats.ensemble import ENSEMBLE_MARKER, run_name, write_manifest
 from wordgeo.formats.folder import MARKER
 from wordgeo.progress import Progress
 from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig, check_option
+from wordgeo.training.continuation import check_start, next_config, refuse_state
 from wordgeo.training.word2vec import train_embeddings
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ def train(
     output: str | Path | None = None,
     runs: int = 1,
     overwrite: bool = False,
+    start_from: Embeddings | str | Path | None = None,
+    keep_training_state: bool = False,
     progress: Progress | bool | None = None,
     **encoding: Any,
 ) -> Embeddings | list[Embeddings]:
@@ -44,12 +47,22 @@ def train(
     `ensemble.json`. It appears whole or not at all, and what prevents it from being written is raised before training
     begins. Run i has seed `config.seed + i - 1`; its bytes are those of a single run with that seed.
 
+    `start_from` is a model (or its folder) whose training goes on, and `keep_training_state` keeps what that needs, see
+    `train_embeddings`. Unset, `config` is then the options of that model.
+
     Returns the `Embeddings` (a list of them for `runs > 1`), mapped from `output` where that is given.
 
     Raises what `train_embeddings` raises, `OptionError`, `OutputError`, and what encoding the text raises.
     """
-    config = config or TrainingConfig()
     runs = check_option("runs", runs)
+    start = load(start_from) if isinstance(start_from, (str, Path)) else start_from
+    config = config or (TrainingConfig() if start is None else next_config(start))
+    if start is not None:
+        check_start(start, config)
+        if runs > 1:
+            raise OptionError(f"runs is {runs}, but a training goes on once; start_from needs runs=1")
+    if keep_training_state:
+        refuse_state(config)
     if config.seed + runs - 1 > MOST_SEED:
         raise OptionError(f"seed is {config.seed}; for {runs} runs give a number from 0 to {MOST_SEED - runs + 1}")
     encoding = {name: value for name, value in encoding.items() if value is not None}
@@ -60,18 +73,19 @@ def train(
     if output is not None:
         check_output(output, marker=MARKER if runs == 1 else ENSEMBLE_MARKER, overwrite=overwrite)
     corpus = _encoded(source, encoding, config, progress)
+    options: dict[str, Any] = {"start_from": start, "keep_training_state": keep_training_state, "progress": progress}
     configs = [dataclasses.replace(config, seed=config.seed + i) for i in range(runs)]
     if output is None:
-        trained = [train_embeddings(corpus, each, progress=progress) for each in configs]
+        trained = [train_embeddings(corpus, each, **options) for each in configs]
         return trained if runs > 1 else trained[0]
     if runs == 1:
-        model = train_embeddings(corpus, config, progress=progress)
+        model = train_embeddings(corpus, config, **options)
         save(model, output, overwrite=overwrite, run=model.run)
         return load(output)
     with atomic_folder(output, marker=ENSEMBLE_MARKER, overwrite=overwrite) as folder:
         provenances = []
         for i, each in enumerate(configs, start=1):
-            model = train_embeddings(corpus, each, progress=progress)
+            model = train_embeddings(corpus, each, **options)
             save(model, folder / run_name(i), run=model.run)
             provenances.append(model.provenance)
         write_manifest(folder, provenances)

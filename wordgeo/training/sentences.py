@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wordgeo.errors import CorpusError
-from wordgeo.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
@@ -26,15 +25,16 @@ RARE = ""  # stands for all words that are not trained: no word of a vocabulary 
 class Sentences:
     """Iterates over the sentences of a corpus as lists of `str`, any number of times.
 
-    `vocabulary` holds the words that are trained, the first of the corpus; all others come as `RARE`, so that they
-    keep counting as words of the corpus. Sentences of more than `LONGEST_SENTENCE` words come in pieces: `pieces` is
-    how many lists one pass gives, `cut` how many sentences were cut. The ids are never modified nor copied whole.
+    `words` are those of the first ids of the corpus, `RARE` where one is not trained; all others come as `RARE`, so
+    that they keep counting as words of the corpus. Sentences of more than `LONGEST_SENTENCE` words come in pieces:
+    `pieces` is how many lists one pass gives, `cut` how many sentences were cut. The ids are never modified nor copied
+    whole.
     """
 
-    def __init__(self, corpus: EncodedCorpus, vocabulary: Vocabulary) -> None:
+    def __init__(self, corpus: EncodedCorpus, words: Iterable[str]) -> None:
         self._ids, self._offsets = corpus.ids, corpus.sentences
         self._path, self._words = corpus.path, len(corpus.vocabulary)
-        self._table = np.array([*vocabulary.words, RARE], dtype=object)
+        self._table = np.array([*words, RARE], dtype=object)
         self.pieces, self.cut = self._measure()
 
     def __iter__(self) -> Iterator[list[str]]:

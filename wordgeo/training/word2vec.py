@@ -1,4 +1,4 @@
-"""Skip-gram and CBOW from an encoded corpus, through gensim's engine."""
+"""Skip-gram, CBOW and FastText from an encoded corpus, through gensim's engine."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from wordgeo._version import __version__
-from wordgeo.embeddings import Embeddings
+from wordgeo.embeddings import Embeddings, TrainingState
 from wordgeo.errors import TrainingError
+from wordgeo.formats.gensim import subwords_from_gensim
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
-from wordgeo.training.config import TrainingConfig
+from wordgeo.training.config import OF_SUBWORDS, TrainingConfig
+from wordgeo.training.continuation import check_start, grown_vocabulary, lineage, refuse_state
 from wordgeo.training.sentences import LONGEST_SENTENCE, Sentences
 from wordgeo.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
+    from wordgeo.training.gensim_engine import GensimFastText, GensimWord2Vec
 
 __all__ = ["train_embeddings"]
 
@@ -35,24 +38,43 @@ ROWS_A_BLOCK = 1 << 14
 
 
 def train_embeddings(
-    corpus: EncodedCorpus, config: TrainingConfig, *, progress: Progress | bool | None = None
+    corpus: EncodedCorpus,
+    config: TrainingConfig,
+    *,
+    start_from: Embeddings | None = None,
+    keep_training_state: bool = False,
+    progress: Progress | bool | None = None,
 ) -> Embeddings:
     """Vectors float32 [words, dim] for the words that occur `min_count` times or more, by descending count.
 
-    The bytes are those of `gensim.models.Word2Vec` on the same sentences with its words in this order (ties by code
-    points). With `threads=1` they depend on nothing but the corpus, the options and the versions in the provenance;
-    with more, the threads update the vectors unsynchronised and no two runs agree.
+    The bytes are those of `gensim.models.Word2Vec` (or `FastText`) on the same sentences with its words in this order
+    (ties by code points). With `threads=1` they depend on nothing but the corpus, the options and the versions in the
+    provenance; with more, the threads update the vectors unsynchronised and no two runs agree.
 
     `provenance` of the result says how to make it again; `run` holds times, machine and the loss of each epoch.
     The loss of an epoch is Σ -log σ(±u·v), the sum over all trained pairs and their noise words (with `hs`, over the
     nodes on the path); `loss_per_word` is that by word that was trained. As in gensim, pairs with |u·v| ≥ 6 are left
     out of it, and it is None where a batch of gensim's float32 sum would be too coarse (very large windows).
 
+    FastText's result has `subwords`, the vectors of n-grams that words of the vocabulary use; it has no loss.
+
+    `keep_training_state` keeps what going on needs. `start_from` is such a model: its words and those of this corpus
+    that reach `min_count` in it are trained from where they stand, new words from the beginning, with the learning
+    rate falling anew from `alpha`. Without new words the bytes are those of gensim's own model going on.
+
     Raises `TrainingError` where there is nothing to learn or the result is not finite, `CorpusError` for a damaged
-    corpus. References: Mikolov, Chen, Corrado & Dean 2013; Mikolov, Sutskever, Chen, Corrado & Dean 2013.
+    corpus, `OptionError` for options that do not go together. References: Mikolov, Chen, Corrado & Dean 2013; Mikolov,
+    Sutskever, Chen, Corrado & Dean 2013; Bojanowski, Grave, Joulin & Mikolov 2017.
     """
-    vocabulary, counts = _trained_words(corpus.vocabulary, config.min_count)
-    sentences = Sentences(corpus, vocabulary)
+    if keep_training_state:
+        refuse_state(config)
+    if start_from is not None:
+        check_start(start_from, config)
+        vocabulary, counts, words = grown_vocabulary(start_from, corpus, config.min_count)
+        sentences = Sentences(corpus, words)
+    else:
+        vocabulary, counts = _trained_words(corpus.vocabulary, config.min_count)
+        sentences = Sentences(corpus, vocabulary)
     threads = resolve_threads(config.threads)
     if sentences.cut:
         logger.info("%d sentences of over %d words are trained in pieces", sentences.cut, LONGEST_SENTENCE)
@@ -60,19 +82,31 @@ def train_embeddings(
         logger.warning("with %d threads gensim gives other bytes each time; threads=1 gives the same", threads)
     logger.info("%s by gensim: %d words, %d dimensions", config.algorithm, len(vocabulary), config.dim)
     started, start = datetime.now(UTC), perf_counter()
-    matrix, history = _train(sentences, counts, len(corpus.ids), config, threads, resolve_progress(progress))
+    shown = resolve_progress(progress)
+    trained = _train(sentences, vocabulary, counts, len(corpus.ids), config, threads, start_from, shown)
     seconds = perf_counter() - start
-    _check_finite(matrix, vocabulary)
-    words = sum(epoch["words"] for epoch in history)
-    logger.info("trained %d words in %.1f s, %.0f words/s", words, seconds, words / seconds)
+    history = trained.history
+    _check_finite(trained.wv.vectors, vocabulary)
+    read = sum(epoch["words"] for epoch in history)
+    logger.info("trained %d words in %.1f s, %.0f words/s", read, seconds, read / seconds)
     run = {
         "started": started.isoformat(timespec="seconds"),
         "seconds": seconds,
-        "words_per_second": round(words / sum(epoch["seconds"] for epoch in history)),
+        "words_per_second": round(read / sum(epoch["seconds"] for epoch in history)),
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "epochs": history,
     }
-    return Embeddings(vocabulary, matrix, provenance=_provenance(corpus, sentences, config, threads), run=run)
+    provenance = _provenance(corpus, sentences, config, threads)
+    if start_from is not None:
+        provenance["started_from"] = lineage(start_from)
+    return Embeddings(
+        vocabulary,
+        trained.wv.vectors,
+        provenance=provenance,
+        run=run,
+        subwords=subwords_from_gensim(trained.wv),
+        training_state=TrainingState.of_gensim(trained) if keep_training_state else None,
+    )
 
 
 def _trained_words(vocabulary: Vocabulary, min_count: int) -> tuple[Vocabulary, dict[str, int]]:
@@ -94,24 +128,34 @@ def _trained_words(vocabulary: Vocabulary, min_count: int) -> tuple[Vocabulary, 
 
 
 def _train(
-    sentences: Sentences, counts: dict[str, int], tokens: int, config: TrainingConfig, threads: int, progress: Progress
-) -> tuple[npt.NDArray[np.float32], list[dict[str, Any]]]:
-    from wordgeo.training.gensim_engine import GensimWord2Vec
+    sentences: Sentences,
+    vocabulary: Vocabulary,
+    counts: dict[str, int],
+    tokens: int,
+    config: TrainingConfig,
+    threads: int,
+    start_from: Embeddings | None,
+    progress: Progress,
+) -> GensimWord2Vec | GensimFastText:
+    """The gensim model, trained."""
+    from wordgeo.training.gensim_engine import GensimFastText, GensimWord2Vec
 
-    show_loss = _loss_of_batch(config, len(counts)) < LARGEST_LOSS_OF_BATCH
+    fasttext = config.algorithm == "fasttext"
+    ngrams = {name: getattr(config, name) for name in OF_SUBWORDS} if fasttext else {}
+    show_loss = not fasttext and _loss_of_batch(config, len(counts)) < LARGEST_LOSS_OF_BATCH
     progress.start(f"training {config.algorithm}, seed {config.seed}", config.epochs * tokens, "words")
     try:
-        model = GensimWord2Vec(
+        model = (GensimFastText if fasttext else GensimWord2Vec)(
             progress=progress,
             vector_size=config.dim,
             alpha=config.alpha,
             min_alpha=config.min_alpha,
             window=config.window,
-            min_count=config.min_count,
+            min_count=1,  # `counts` are the words to train
             sample=config.sample,
             seed=config.seed,
             workers=threads,
-            sg=int(config.algorithm == "skipgram"),
+            sg=int(config.algorithm != "cbow"),
             hs=int(config.hs),
             negative=config.negative,
             ns_exponent=config.ns_exponent,
@@ -119,14 +163,19 @@ def _train(
             shrink_windows=config.shrink_windows,
             batch_words=WORDS_A_BATCH,
             sorted_vocab=0,  # our order: gensim's own puts equal counts in reverse order of insertion
+            **ngrams,
         )
         model.build_vocab_from_freq(counts, corpus_count=sentences.pieces)
+        if start_from is not None and start_from.training_state is not None:
+            rows = vocabulary.rows(start_from.words)
+            model.wv.vectors[rows] = start_from.vectors
+            start_from.training_state.restore(model, rows)
         model.train(sentences, total_examples=sentences.pieces, epochs=config.epochs, compute_loss=show_loss)
     except MemoryError:
-        size = 4e-9 * len(counts) * config.dim * (1 + config.hs + (config.negative > 0))
+        rows_needed = len(counts) * (1 + fasttext + config.hs + (config.negative > 0)) + ngrams.get("bucket", 0)
         raise TrainingError(
-            f"not enough memory: {len(counts)} words in {config.dim} dimensions need {size:.1f} GB; "
-            "raise min_count or lower dim"
+            f"not enough memory: {len(counts)} words in {config.dim} dimensions need "
+            f"{4e-9 * rows_needed * config.dim:.1f} GB; raise min_count or lower {'bucket' if fasttext else 'dim'}"
         ) from None
     finally:
         progress.finish()
@@ -135,7 +184,7 @@ def _train(
             "no two words that are trained ever stood together in a sentence, so nothing was learned; "
             "lower min_count, raise sample or give more text"
         )
-    return model.wv.vectors, model.history
+    return model
 
 
 def _loss_of_batch(config: TrainingConfig, words: int) -> float:
