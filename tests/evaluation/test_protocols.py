@@ -1,7 +1,8 @@
-"""Every preset against a plain re-statement of its tool's rules, one question at a time, written without the package."""
+"""Every preset against a plain re-statement of its tool's rules, one question at a time."""
 
 import string
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,9 +171,10 @@ def test_counts_by_section_are_the_tools_on_a_model_trained_here(trained, tmp_pa
 
 @pytest.mark.parametrize("name", RESTATED)
 def test_counts_by_section_are_the_tools_on_glove(glove, tmp_path, name):
-    lines = [line for i, line in enumerate(load_suite("google").path and open(load_suite("google").path)) if i % 9 == 0]
+    google = Path(load_suite("google").path).read_text().splitlines()
+    lines = [line for i, line in enumerate(google) if i % 3 == 0 and line[0] != ":"]
     path = tmp_path / "google.txt"
-    path.write_text(": rest\n" + "".join(lines))
+    path.write_text(": every third\n" + "\n".join(lines) + "\n")
     compare(glove, path, name)
 
 

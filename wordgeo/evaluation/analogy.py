@@ -70,9 +70,7 @@ def solve(
     progress.start(f"{suite.name}, {method}", len(which), "questions")
     try:
         if len(which):
-            aim = objective(
-                model, asked, protocol, method, limit=len(lookup.same), seed=seed, threads=threads
-            )
+            aim = objective(model, asked, protocol, method, limit=len(lookup.same), seed=seed, threads=threads)
             for begin in range(0, len(which), ITEMS_A_BATCH):
                 _answer(found, which[begin : begin + ITEMS_A_BATCH], aim, lookup, protocol)
                 progress.advance(len(which[begin : begin + ITEMS_A_BATCH]))

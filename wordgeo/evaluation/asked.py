@@ -57,9 +57,7 @@ class Asked:
 
 def questions_of(suite: AnalogySuite, protocol: Protocol, lookup: Lookup) -> Asked:
     """The questions of a suite, each for itself."""
-    items = [
-        Item(q.line, q.a, q.b, q.c, q.expected, q.also) for section in suite.sections for q in section.questions
-    ]
+    items = [Item(q.line, q.a, q.b, q.c, q.expected, q.also) for section in suite.sections for q in section.questions]
     section = np.repeat(np.arange(len(suite.sections)), [len(s.questions) for s in suite.sections])
     rows = lookup.rows(w for item in items for w in (item.a or "", item.b or "", item.c, item.expected)).reshape(-1, 4)
     numbers: dict[tuple[int, str | None, str | None], int] = {}
@@ -81,9 +79,7 @@ def questions_of(suite: AnalogySuite, protocol: Protocol, lookup: Lookup) -> Ask
     else:
         also = _alternatives(lookup, [item.also for item in items])
         learned = _alternatives(lookup, [q.also_b for s in suite.sections for q in s.questions])
-    return Asked(
-        items, section, rows, np.hstack([rows[:, :3], learned]), np.hstack([rows[:, 3:], also]), known, pairs
-    )
+    return Asked(items, section, rows, np.hstack([rows[:, :3], learned]), np.hstack([rows[:, 3:], also]), known, pairs)
 
 
 def pairs_of(suite: AnalogySuite, lookup: Lookup) -> Asked:

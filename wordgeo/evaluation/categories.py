@@ -53,7 +53,7 @@ class CategoryReport(Result):
     def tables(self) -> list[Table]:
         """One row."""
         columns = ("items", "in_vocabulary", "categories", "purity", "low", "high", "chance")
-        notes = [f"low to high: {self.starts} clusterings from other starts; chance: clusters of these sizes at random."]
+        notes = [f"low to high: {self.starts} clusterings from other starts; chance: the same, at random."]
         values = [getattr(self, name) for name in columns]
         return [Table(columns, [values], f"{self.suite}: purity of k-means on unit vectors", notes)]
 

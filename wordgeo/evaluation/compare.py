@@ -170,7 +170,8 @@ def _correlations(
 
 
 def _none(first: str, second: str, questions: int = 0) -> Comparison:
-    return Comparison(first, second, questions, *[None] * 11, verdict="not comparable")  # type: ignore[arg-type]
+    nothing = {field.name: None for field in dataclasses.fields(Comparison)[3:-1]}
+    return Comparison(first, second, questions, **nothing, verdict="not comparable")
 
 
 def _judged(one: Comparison, p_value: float, level: float) -> Comparison:
@@ -286,11 +287,8 @@ def _outcomes(solved: Solved, protocol: Protocol) -> npt.NDArray[np.int64]:
     return np.where(counts, solved.correct.astype(np.int64), -1)
 
 
-def _effect(
-    protocol: str, rule: str, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]
-) -> RuleEffect:
+def _effect(protocol: str, rule: str, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> RuleEffect:
     moved = before != after
     return RuleEffect(
         protocol, rule, int(moved.sum()), int((moved & (after == 1)).sum()), int((moved & (before == 1)).sum())
     )
-

@@ -59,13 +59,13 @@ def objective(
     if method == "lrcos":
         return LRCos(model, asked, limit=limit, seed=seed, threads=threads)
     if method == "3cosavg":
-        vectors = np.zeros((len(asked), model.dimensions))
+        means = np.zeros((len(asked), model.dimensions))
         for mine in _sections(asked):
             a, b = (_unit(model, asked.rows[mine, column]) for column in (0, 1))
             # The others' mean: the sum without the pair's own words, over one less.
-            vectors[mine] = ((b.sum(0) - b) - (a.sum(0) - a)) / (len(mine) - 1) + a
+            means[mine] = ((b.sum(0) - b) - (a.sum(0) - a)) / (len(mine) - 1) + a
         places = np.repeat(np.arange(len(asked))[:, np.newaxis], 3, axis=1)  # q - q + q
-        return Engine(model, vectors.astype(np.float32), places, "3cosadd", protocol, limit=limit, threads=threads)
+        return Engine(model, means.astype(np.float32), places, "3cosadd", protocol, limit=limit, threads=threads)
     used, places = np.unique(asked.rows[:, :3], return_inverse=True)
     vectors = model.vectors[used]
     vectors[used < 0] = model.vectors.mean(axis=0, dtype=np.float64)  # what unknown words are, where they are asked

@@ -96,7 +96,7 @@ def read_folder(name: str, path: Path) -> AnalogySuite | CategorySuite:
         return AnalogySuite(name, str(path), tuple(sections), tuple(dict.fromkeys(notes)))
     if words:
         return CategorySuite(name, str(path), tuple(words), tuple(categories), tuple(notes))
-    raise FormatError("a folder without a benchmark: give one with a file of pairs, or of words, for each section", path)
+    raise FormatError("a folder without a benchmark; give one with a file of pairs, or of words, a section", path)
 
 
 def _lines(path: Path, notes: Notes) -> Iterator[tuple[int, str]]:
@@ -125,12 +125,13 @@ def _lines(path: Path, notes: Notes) -> Iterator[tuple[int, str]]:
         notes.append(Note(carriage_returns[0], f"CR before the line end, here and in all {count} lines", skipped=False))
 
 
-def _fields(text: str) -> list[str]:
-    """A line's fields: between tabs, else between commas or semicolons, else between spaces."""
-    for separator in "\t,;":
-        if separator in text:
-            return [field.strip() for field in text.split(separator)]
-    return text.split()
+def _separator(text: str) -> str | None:
+    """What stands between the fields of a line: tabs, else commas or semicolons, else spaces (None)."""
+    return next((separator for separator in "\t,;" if separator in text), None)
+
+
+def _fields(text: str, separator: str | None) -> list[str]:
+    return [field.strip() for field in text.split(separator)]
 
 
 def _kind(path: Path, lines: Lines) -> str | None:
@@ -144,12 +145,12 @@ def _kind(path: Path, lines: Lines) -> str | None:
             continue
         words = text.split()
         by_tab = text.split("\t")
-        fields = _fields(text)
+        fields = _fields(text, _separator(text))
         if len(fields) > 2 and any(_number(field) is not None for field in fields[2:]):
             votes["similarity"] += 1
         elif len(words) in (4, 8) or (len(words) == 3 and path.suffix == ".questions"):
             votes["msr"] += 1
-        elif len(by_tab) == 2 and all(field.strip() for field in by_tab) or len(words) == 2:
+        elif (len(by_tab) == 2 and all(field.strip() for field in by_tab)) or len(words) == 2:
             votes["pairs"] += 1
             second.add((by_tab if len(by_tab) == 2 else words)[1].strip())
         elif text.count("\t") == 2:
@@ -172,7 +173,7 @@ def _sections(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
         elif not sections:
             raise FormatError("stands before the first section; begin the file with a line ': name'", path, number)
         elif len(words) == 4:
-            sections[-1][1].append(Question(number, *words))
+            sections[-1][1].append(_question(number, words))
         else:
             hint = "; a section line is ': name', with a space" if text.startswith(":") else ""
             notes.append(Note(number, f"{_counted(len(words), 'word')}, not 4{hint}", skipped=True))
@@ -194,16 +195,21 @@ def _msr(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
         words = text.split()
         answer = answers.get(number, [])
         if answers and len(words) == 3 and len(answer) == 2:
-            sections.setdefault(answer[0], []).append(Question(number, *words, answer[1]))
+            sections.setdefault(answer[0], []).append(_question(number, [*words, answer[1]]))
         elif not answers and len(words) == 4:
-            sections.setdefault(path.stem, []).append(Question(number, *words))
+            sections.setdefault(path.stem, []).append(_question(number, words))
         elif not answers and len(words) == 8:
-            sections.setdefault(f"{words[4]}_{words[5]}", []).append(Question(number, *words[:4]))
+            sections.setdefault(f"{words[4]}_{words[5]}", []).append(_question(number, words[:4]))
         elif answers:
             notes.append(Note(number, f"{_counted(len(words), 'word')} and an answer of {len(answer)}", skipped=True))
         else:
             notes.append(Note(number, f"{_counted(len(words), 'word')}, not 4", skipped=True))
     return tuple(Section.of_questions(name, tuple(questions)) for name, questions in sections.items())
+
+
+def _question(number: int, words: Sequence[str]) -> Question:
+    a, b, c, expected = words
+    return Question(number, a, b, c, expected)
 
 
 def _word_pairs(lines: Lines, notes: Notes) -> tuple[WordPair, ...]:
@@ -233,7 +239,9 @@ def _columns(lines: Lines, notes: Notes) -> list[tuple[int, str, str]]:
 
 def _pairs(lines: Lines, notes: Notes) -> tuple[Pair, ...]:
     """Two words, then perhaps other columns, and the score in the first column that mostly holds numbers."""
-    rows = [(number, _fields(text)) for number, text in lines if not text.startswith("#")]
+    data = [(number, text) for number, text in lines if not text.startswith("#")]
+    separator = Counter(_separator(text) for _, text in data).most_common(1)[0][0]
+    rows = [(number, _fields(text, separator)) for number, text in data]
     numeric = Counter(i for _, fields in rows for i, field in enumerate(fields) if i > 1 and _number(field) is not None)
     place = min((i for i, count in numeric.items() if 2 * count >= max(numeric.values())), default=2)
     width = Counter(len(fields) for _, fields in rows).most_common(1)[0][0]
@@ -258,7 +266,7 @@ def _without_tags(pairs: Sequence[Pair], notes: Notes) -> tuple[Pair, ...]:
     tagged = [(TAGGED.fullmatch(pair.a), TAGGED.fullmatch(pair.b)) for pair in pairs]
     if not pairs or not all(a and b for a, b in tagged):
         return tuple(pairs)
-    notes.append(Note(pairs[0].line, "a part of speech behind each word, here and in all lines, left out", skipped=False))
+    notes.append(Note(pairs[0].line, "a part of speech behind each word, which is left out", skipped=False))
     return tuple(
         dataclasses.replace(pair, a=a[1], b=b[1]) for pair, (a, b) in zip(pairs, tagged, strict=True) if a and b
     )

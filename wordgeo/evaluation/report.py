@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError
 from wordgeo.evaluation.analogy import NEAR_TIE, Solved
 from wordgeo.evaluation.clusters import PairBootstrap
 from wordgeo.evaluation.frames import to_frame
 from wordgeo.evaluation.objectives import SET_METHODS
-from wordgeo.errors import OptionError
 from wordgeo.evaluation.protocols import Protocol
 from wordgeo.evaluation.similarity import Cosines
 from wordgeo.evaluation.statistics import RESAMPLES, Correlation, correlations, wilson_interval
@@ -258,9 +258,8 @@ def report_analogies(
     of_group: dict[str, list[int]] = {}
     for number, section in enumerate(suite.sections):
         of_group.setdefault(section.group, []).append(number)
-    syntactic = [
-        i for i, section in enumerate(suite.sections) if (i >= 5 if protocol.syntactic == "after-five" else section.syntactic)
-    ]
+    after_five = protocol.syntactic == "after-five"
+    syntactic = [i for i, section in enumerate(suite.sections) if (i >= 5 if after_five else section.syntactic)]
     semantic = [i for i in range(len(names)) if i not in syntactic]
     both = list(of_group) == [""] and bool(semantic and syntactic)
     total = score("total", range(len(names)))
@@ -335,25 +334,40 @@ def _section_score(name: str, mine: npt.NDArray[np.bool_], solved: Solved, level
     known = mine & asked.known
     correct = solved.correct & solved.tried
 
-    def share(which: npt.NDArray[np.bool_]) -> tuple[tuple[float | None, ...], tuple[float | None, ...]]:
+    def share(which: npt.NDArray[np.bool_]) -> list[float | None]:
+        """Accuracy, ends of Wilson's interval, ends of the bootstrap's."""
         trials, right = int(which.sum()), int(correct[which].sum())
         wilson = wilson_interval(right, trials, level)
         if wilson is None:
-            return (None, None, None), (None, None)
+            return [None] * 5
         bootstrap = PairBootstrap(asked.pairs[which], asked.section[which], seed)
-        return (right / trials, *wilson), bootstrap.interval(correct[which].astype(float), level) or (None, None)
+        return [right / trials, *wilson, *(bootstrap.interval(correct[which].astype(float), level) or (None, None))]
 
     ranks = solved.rank_max[known]
-    (own, by_pair), (over_all, by_pair_all) = share(known), share(mine)
+    own, over_all = share(known), share(mine)
     questions, in_vocabulary = int(mine.sum()), int(known.sum())
     pairs = asked.pairs[known]
     return SectionScore(
-        name, questions, in_vocabulary, in_vocabulary / questions if questions else None, int(correct[known].sum()),
-        *own, *over_all, len(np.unique(pairs[pairs >= 0])), *by_pair, *by_pair_all,
-        float(((ranks > 0) & (ranks <= 5)).mean()) if len(ranks) else None,
-        float(np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0).mean()) if len(ranks) else None,
-        int(correct[mine].sum()),
-    )  # fmt: skip
+        name=name,
+        questions=questions,
+        in_vocabulary=in_vocabulary,
+        coverage=in_vocabulary / questions if questions else None,
+        correct=int(correct[known].sum()),
+        accuracy=own[0],
+        low=own[1],
+        high=own[2],
+        accuracy_all=over_all[0],
+        low_all=over_all[1],
+        high_all=over_all[2],
+        pairs=len(np.unique(pairs[pairs >= 0])),
+        pair_low=own[3],
+        pair_high=own[4],
+        pair_low_all=over_all[3],
+        pair_high_all=over_all[4],
+        top5=float(((ranks > 0) & (ranks <= 5)).mean()) if len(ranks) else None,
+        mrr=float(np.divide(1.0, ranks, out=np.zeros(len(ranks)), where=ranks > 0).mean()) if len(ranks) else None,
+        correct_all=int(correct[mine].sum()),
+    )
 
 
 def _analogy_records(
@@ -387,7 +401,9 @@ def _title(report: AnalogyReport | SimilarityReport) -> str:
 def _about_file(malformed: int, notes: Sequence[Note]) -> list[str]:
     """What was wrong in the suite's file: how many lines, and the first of them."""
     lines = [f"Malformed lines, which are skipped: {malformed}"] if malformed else []
-    lines += [f"{note.file + ', ' if note.file else ''}line {note.line}: {note.problem}" for note in notes[:NOTES_SHOWN]]
+    lines += [
+        f"{note.file + ', ' if note.file else ''}line {note.line}: {note.problem}" for note in notes[:NOTES_SHOWN]
+    ]
     if len(notes) > NOTES_SHOWN:
         lines.append(f"and {len(notes) - NOTES_SHOWN} more, in `notes`")
     return lines
