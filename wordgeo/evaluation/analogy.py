@@ -14,11 +14,14 @@ from wordgeo.evaluation.objectives import SET_METHODS, Objective, objective
 from wordgeo.evaluation.protocols import Lookup, Protocol
 from wordgeo.evaluation.suites import AnalogySuite
 from wordgeo.progress import Progress
+from wordgeo.query.analogies import Answers
 
 __all__ = ["NEAR_TIE", "Solved", "solve"]
 
 NEAR_TIE = 1e-6
 ITEMS_A_BATCH = 1 << 15  # the more at once, the more questions share a word
+GIVEN = 3  # words of a question
+SPARE = 8
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -86,7 +89,7 @@ def _answer(found: Solved, which: I64, aim: Objective, lookup: Lookup, protocol:
     shortlist = protocol.shortlist if protocol.exclude == "string" else 1
     gold = _best_accepted(aim, which, accepted, exclude, lookup)
     # One row beyond the shortlist, so that a tie at its end is seen.
-    best = aim.best(which, k=shortlist + 1, exclude=exclude, gold=gold)
+    best = _best(aim, which, shortlist + 1, exclude, gold)
     place, rivals = _choose(best.rows, given if protocol.exclude == "string" else given[:, :0], lookup, shortlist)
     answers = np.take_along_axis(best.rows, place[:, np.newaxis], axis=1)[:, 0]
     if protocol.positive:
@@ -97,15 +100,50 @@ def _answer(found: Solved, which: I64, aim: Objective, lookup: Lookup, protocol:
     found.correct[which] = (words[:, np.newaxis] == accepted).any(axis=1)
     found.near_ties[which] = _near_ties(aim, which, best.rows, best.scores, place, rivals)
     assert best.rank_min is not None and best.rank_max is not None
-    before, beside = np.zeros((2, len(which)), dtype=np.int64)
-    if protocol.exclude == "string":  # variants that are passed over take no place
-        item, row = _variants(given, lookup)
-        theirs, own = aim.scores(which[item], row), aim.scores(which[item], np.maximum(gold[item], 0))
-        np.add.at(before, item, theirs > own)
-        np.add.at(beside, item, theirs >= own)
+    # Variants that are passed over take no place.
+    passed = _variants(given, lookup) if protocol.exclude == "string" else _variants(given[:0], lookup)
+    before, beside = _ahead(aim, which, *passed, gold)
     ranked = best.rank_min > 0
     found.rank_min[which] = np.where(ranked, best.rank_min - before, 0)
     found.rank_max[which] = np.where(ranked, best.rank_max - beside, 0)
+
+
+def _best(aim: Objective, which: I64, k: int, exclude: I64, gold: I64) -> Answers:
+    """The k best outside `exclude` [n, m] and the rank of `gold`.
+
+    The engine looks through m rows for each candidate. Where they are more than a question's own words, it is given
+    only those and asked for a few answers more, from which the others are taken out afterwards.
+    """
+    own, others = exclude[:, :GIVEN], exclude[:, GIVEN:]
+    if not others.shape[1]:
+        return aim.best(which, k=k, exclude=own, gold=gold)
+    best = aim.best(which, k=k + SPARE, exclude=own, gold=gold)
+    out = (best.rows[:, :, np.newaxis] == others[:, np.newaxis, :]).any(axis=2) & (best.rows >= 0)
+    order = np.argsort(out, axis=1, kind="stable")[:, :k]
+    taken = np.take_along_axis(out, order, axis=1)
+    rows = np.where(taken, -1, np.take_along_axis(best.rows, order, axis=1))
+    scores = np.where(taken, np.float32(np.nan), np.take_along_axis(best.scores, order, axis=1))
+    short = np.flatnonzero(taken.any(axis=1))
+    if len(short):
+        again = aim.best(which[short], k=k, exclude=exclude[short], gold=gold[short])
+        rows[short, : again.rows.shape[1]], scores[short, : again.rows.shape[1]] = again.rows, again.scores
+    item, column = np.nonzero(others >= 0)
+    item, row = np.unique(np.stack([item, others[item, column]]), axis=1)
+    apart = (own[item] != row[:, np.newaxis]).all(axis=1)
+    before, beside = _ahead(aim, which, item[apart], row[apart], gold)
+    assert best.rank_min is not None and best.rank_max is not None
+    ranked = best.rank_min > 0
+    return Answers(
+        rows, scores, np.where(ranked, best.rank_min - before, 0), np.where(ranked, best.rank_max - beside, 0)
+    )
+
+
+def _ahead(aim: Objective, which: I64, item: I64, row: I64, gold: I64) -> tuple[I64, I64]:
+    """How many of the `row` of each item score above its gold row, and how many at least as much; int64 [n] each."""
+    item, row = item[gold[item] >= 0], row[gold[item] >= 0]
+    theirs, own = aim.scores(which[item], row), aim.scores(which[item], gold[item])
+    n = len(which)
+    return np.bincount(item[theirs > own], minlength=n), np.bincount(item[theirs >= own], minlength=n)
 
 
 def _best_accepted(aim: Objective, which: I64, accepted: I64, exclude: I64, lookup: Lookup) -> I64:
