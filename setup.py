@@ -33,7 +33,10 @@ setup(
                 KERNELS + "kernels.c",
                 KERNELS + "best.c",
                 KERNELS + "quantised.c",
-                depends=map(str, Path(KERNELS).glob("*.h")),
+                depends=["wordgeo/_fast.pxd", *map(str, Path(KERNELS).glob("*.h"))],
+            ),
+            extension(
+                "wordgeo._graph", KERNELS + "best.c", KERNELS + "quantised.c", depends=["wordgeo/_fast.pxd"]
             ),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(

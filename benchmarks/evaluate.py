@@ -1,6 +1,6 @@
 """Evaluations: gensim's own and ours on the same vectors in one run, with the ratio of the times; or a table of scores.
 
-    python benchmarks/evaluate.py [MODEL] [--words 30000] [--dimensions 100] [--repeat 3] [--threads N] [--also SUITE...]
+    python benchmarks/evaluate.py [MODEL] [--words 30000] [--dimensions 100] [--repeat 3] [--also SUITE...]
     python benchmarks/evaluate.py MODEL --table        one model under every protocol and method, as Markdown
 
 MODEL is a model folder or a file of vectors; without one, a synthetic model is made on the words of the questions.

@@ -198,6 +198,11 @@ def test_scores_norms_and_combinations_are_the_twins(kind, instruction_set):
         reference.pair_scores(matrix, wanted, a, b, twins)
         assert scores.tobytes() == twins.tobytes()
 
+        every, twin = np.empty(40, np.float32), np.empty(40, np.float32)
+        _fast.scores(matrix, wanted, matrix[3].astype(float), wanted[3], every, np.empty(40))
+        reference.scores(matrix, wanted, matrix[3].astype(float), wanted[3], twin, None)
+        assert every.tobytes() == twin.tobytes()
+
         rows, weights = rng.integers(-1, 40, (20, 4)), rng.standard_normal((20, 4))
         out, other = np.empty((20, d), np.float32), np.empty((20, d), np.float32)
         _fast.combine(matrix, wanted, rows, weights, out, np.empty(d))
@@ -256,8 +261,8 @@ def test_the_error_of_the_screen_is_below_the_bound(d):
 @pytest.fixture
 def int8_at_once(monkeypatch):
     """Small models get their int8 copy with the first query."""
-    if "vnni" not in _fast.instruction_sets():
-        pytest.skip("the processor has no int8 products")
+    if not _fast.has_int8():
+        pytest.skip("no int8 products on this processor, or not with this WORDGEO_ISA")
     monkeypatch.setattr(screens, "SMALLEST_COPY", 1)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
 

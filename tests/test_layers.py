@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "wordgeo"
 # From the ground up. A room imports itself and rooms of earlier steps; rooms of one step do not know each other.
 STEPS = [
     {"_version", "_fast", "_words", "reference"},  # the engine
+    {"_graph"},
     {"errors"},  # ground
     {"results", "validate", "threads", "files", "progress", "instructions"},
     {"system"},
@@ -26,7 +27,7 @@ STEPS = [
     {"geometry"},
     {"_lobby"},  # the lobby
     {"wordgeo"},  # `import wordgeo` itself
-    {"demo"},
+    {"bench", "demo"},
     {"client", "service"},  # doors
     {"cli"},
 ]

@@ -23,65 +23,6 @@ of scores to float32. Where it excludes nothing, every row is rescored: slower, 
 Nothing here validates or allocates; `wordgeo.query.search` does. Every function has a twin in reference.py.
 """
 
-from libc.math cimport INFINITY, NAN, nextafterf, sqrt
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
-from scipy.linalg.cython_blas cimport sgemm
-
-cdef extern from "kernels.h" nogil:
-    ctypedef struct kernel_set "wordgeo_kernels":
-        const char *name
-        double (*dot)(const float *, const float *, size_t) noexcept nogil
-        void (*dots)(const float *, size_t, size_t, const double *, double *) noexcept nogil
-        size_t (*select)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
-        size_t (*select_sum)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
-        size_t (*select_product)(const float *, float, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
-        void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
-                      const float *, const float *, float *, size_t) noexcept nogil
-    const kernel_set *wordgeo_kernel_sets[]
-    int wordgeo_processor_has(const char *name)
-
-cdef extern from "best.h" nogil:
-    ctypedef struct best_list "wordgeo_best":
-        float *scores
-        int64_t *rows
-        size_t held
-        size_t room
-    void best_offer "wordgeo_best_offer"(best_list *best, float score, int64_t row)
-    void best_sort "wordgeo_best_sort"(best_list *best)
-
-cdef extern from "quantised.h" nogil:
-    ctypedef struct pool "wordgeo_pool":
-        float *lower
-        uint32_t *rows
-        float *upper
-        size_t k
-        size_t held
-        size_t room
-        size_t count
-        float floor
-    void quantise_rows "wordgeo_quantise_rows"(const float *, const double *, size_t, size_t, size_t, uint8_t *,
-                                               float *, float *)
-    double quantise_query "wordgeo_quantise_query"(const float *, size_t, size_t, int, int8_t *, int8_t *, int32_t *,
-                                                   float *)
-    bint pool_offer "wordgeo_pool_offer"(pool *, uint32_t, float, float)
-    void pool_tidy "wordgeo_pool_tidy"(pool *)
-
-cdef extern from "analogies.h" nogil:
-    enum:
-        ADD "WORDGEO_ADD"
-        MUL "WORDGEO_MUL"
-        DIRECTION "WORDGEO_DIRECTION"
-    ctypedef struct analogy_bounds "wordgeo_bounds":
-        float low
-        float high
-    void analogy_base "wordgeo_analogy_base"(int, const float *, const float *, float, float, double, double, size_t,
-                                             float *)
-    void analogy_factor "wordgeo_analogy_factor"(int, const float *, float, size_t, float *)
-    float analogy_threshold "wordgeo_analogy_threshold"(int, float, double, double)
-    float analogy_shift "wordgeo_analogy_shift"(int, double)
-    analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, double, double, double, double, double, double, double,
-                                                      double, double, double)
-
 cdef const kernel_set *kernels = wordgeo_kernel_sets[0]
 
 
@@ -113,51 +54,6 @@ def use_instruction_set(name):
     return True
 
 
-cdef inline void gemm(const float *queries, const float *rows, float *out, int n_queries, int n_rows, int size,
-                      int stride) noexcept nogil:
-    # out[q, r] = queries[q, :] . rows[r, :], row-major, `stride` floats from one q to the next
-    cdef float one = 1, zero = 0
-    cdef char transposed = b"T"
-    cdef char plain = b"N"
-    sgemm(&transposed, &plain, &n_rows, &n_queries, &size, &one, <float *> rows, &size, <float *> queries, &size,
-          &zero, out, &stride)
-
-
-cdef inline double cosine(double dot, double norm_x, double norm_y) noexcept nogil:
-    return dot / (norm_x * norm_y) if norm_x > 0 and norm_y > 0 else 0.0
-
-
-cdef inline float score(const float[:, ::1] matrix, const double[::1] norms, Py_ssize_t row, const float *query,
-                        double query_norm) noexcept nogil:
-    # the rule
-    return <float> cosine(kernels.dot(&matrix[row, 0], query, <size_t> matrix.shape[1]), norms[row], query_norm)
-
-
-cdef inline bint is_excluded(int64_t row, const int64_t[:, ::1] exclude, Py_ssize_t q) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(exclude.shape[1]):
-        if exclude[q, i] == row:
-            return True
-    return False
-
-
-cdef inline best_list list_of(float[:, ::1] best_scores, int64_t[:, ::1] best_rows, int64_t[::1] held,
-                              Py_ssize_t q) noexcept nogil:
-    cdef best_list best
-    best.scores = &best_scores[q, 0]
-    best.rows = &best_rows[q, 0]
-    best.held = <size_t> held[q]
-    best.room = <size_t> best_scores.shape[1]
-    return best
-
-
-cdef inline float threshold(const best_list *best, float slack) noexcept nogil:
-    # A row whose screened score lies below this cannot enter the list. NaN slack excludes nothing.
-    if best.held < best.room or not slack < 1:
-        return -INFINITY
-    return nextafterf(<float> (<double> best.scores[0] - slack), -INFINITY)
-
-
 def norms(
     const float[:, ::1] matrix,    # IN [n, d]
     double[::1] out,               # OUT [n]
@@ -183,6 +79,22 @@ def pair_scores(
     with nogil:
         for i in range(a.shape[0]):
             out[i] = <float> cosine(kernels.dot(&matrix[a[i], 0], &matrix[b[i], 0], d), norms[a[i]], norms[b[i]])
+
+
+def scores(
+    const float[:, ::1] matrix,    # IN [n, d]
+    const double[::1] norms,       # IN [n]
+    const double[::1] query,       # IN [d] widened from float32
+    double query_norm,
+    float[::1] out,                # OUT [n]
+    double[::1] scratch,           # [n]
+):
+    """out[i] = cos(matrix[i], query), for all rows."""
+    cdef Py_ssize_t i
+    with nogil:
+        kernels.dots(&matrix[0, 0], <size_t> matrix.shape[0], <size_t> matrix.shape[1], &query[0], &scratch[0])
+        for i in range(matrix.shape[0]):
+            out[i] = <float> cosine(scratch[i], norms[i], query_norm)
 
 
 def cosines(
@@ -325,11 +237,6 @@ cdef void rescore_cosine(const float[:, ::1] matrix, const double[::1] norms, co
         at = stop
 
 
-cdef inline Py_ssize_t stretch(Py_ssize_t seen, size_t room) noexcept nogil:
-    cdef Py_ssize_t least = <Py_ssize_t> room if room > 16 else 16
-    return seen if seen > least else least
-
-
 def has_int8():
     """Whether the instruction set in use multiplies int8, which `screen8` needs."""
     return kernels.tile8 != NULL
@@ -456,13 +363,6 @@ cdef void empty_pool(pool *waiting, const float[:, ::1] matrix, const double[::1
     for i in range(waiting.count):
         best_offer(best, score(matrix, norms, waiting.rows[i], query, query_norm), waiting.rows[i])
     settle(waiting, best)
-
-
-cdef inline void settle(pool *waiting, const best_list *best) noexcept nogil:
-    cdef float known = threshold(best, 0)
-    waiting.count = 0
-    if known > waiting.floor:
-        waiting.floor = known
 
 
 def pool_bytes():
@@ -672,6 +572,64 @@ cdef void score_pool(pool *waiting, int method, const float[:, ::1] matrix, cons
         best_offer(best, analogy_score(method, matrix, norms, waiting.rows[i], vectors, word_norms, a, b, c, query,
                                        query_norm, shift, epsilon), first + waiting.rows[i])
     settle(waiting, best)
+
+
+def overlaps(
+    const int64_t[:, :, ::1] lists,    # IN [models, words, k] neighbours by rank, as rows of a shared vocabulary
+    double p,                          # persistence of rank-biased overlap, in (0, 1)
+    int64_t[:, ::1] common,            # OUT [words, pairs] how many neighbours two models share, (0, 1), (0, 2)...
+    double[:, ::1] rbo,                # OUT [words, pairs]
+    int64_t[:, ::1] joint,             # OUT [words, 2] how many are in all lists, and in any
+    int64_t[::1] stamps,               # scratch [shared rows], all 0 on entry; needs a new array for each call
+    int64_t[::1] ranks,                # scratch [shared rows]
+    int64_t[::1] depths,               # scratch [k + 1]
+):
+    """How far lists of neighbours agree, for every word and every pair of models.
+
+    rbo is rank-biased overlap, extrapolated (Webber, Moffat & Zobel 2010, equation 32, for lists of the same length):
+    X(k)/k p^k + (1 - p)/p sum over d = 1..k of X(d)/d p^d, where X(d) is the overlap of the first d.
+    """
+    cdef Py_ssize_t models = lists.shape[0], words = lists.shape[1], k = lists.shape[2], w, i, j, r, pair
+    cdef int64_t mark = 0, shared, item
+    cdef double total, weight
+    with nogil:
+        for w in range(words):
+            pair = 0
+            for i in range(models):
+                mark += 1
+                for r in range(k):
+                    stamps[lists[i, w, r]] = mark
+                    ranks[lists[i, w, r]] = r
+                for j in range(i + 1, models):
+                    for r in range(k + 1):
+                        depths[r] = 0
+                    for r in range(k):
+                        item = lists[j, w, r]
+                        if stamps[item] == mark:
+                            depths[(ranks[item] if ranks[item] > r else r) + 1] += 1
+                    shared = 0
+                    total = 0
+                    weight = 1
+                    for r in range(1, k + 1):
+                        shared += depths[r]
+                        weight *= p
+                        total += <double> shared / r * weight
+                    common[w, pair] = shared
+                    rbo[w, pair] = <double> shared / k * weight + (1 - p) / p * total
+                    pair += 1
+            # in all and in any: how often each neighbour is met
+            mark += 1
+            joint[w, 0] = joint[w, 1] = 0
+            for i in range(models):
+                for r in range(k):
+                    item = lists[i, w, r]
+                    if stamps[item] != mark:
+                        stamps[item] = mark
+                        ranks[item] = 0
+                        joint[w, 1] += 1
+                    ranks[item] += 1
+                    if ranks[item] == models:
+                        joint[w, 0] += 1
 
 
 def sort_best(

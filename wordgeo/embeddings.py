@@ -102,6 +102,12 @@ class Embeddings:
                     self._derived[name] = build()
         return self._derived[name]
 
+    @property
+    def memory(self) -> dict[str, int]:
+        """Bytes of the vectors (mapped where they come from a folder) and of what was made of them so far, by name."""
+        made = {name: int(value.nbytes) for name, value in self._derived.items() if hasattr(value, "nbytes")}
+        return {"vectors": int(self.vectors.nbytes), **made}
+
     def count_queries(self, n: int) -> int:
         """Notes that n more queries are asked and returns how many that are in all."""
         with self._lock:

@@ -18,6 +18,7 @@ __all__ = [
     "norms",
     "pair_scores",
     "scan",
+    "scores",
     "screen",
     "screen8",
     "sort_best",
@@ -57,6 +58,11 @@ def pair_scores(matrix: F32, norms: F64, a: I64, b: I64, out: F32) -> None:
     for i in range(len(out)):
         row = slice(a[i], a[i] + 1)
         out[i] = _cosines(matrix[row], norms[row], matrix[b[i]].astype(np.float64), norms[b[i]])[0]
+
+
+def scores(matrix: F32, norms: F64, query: F64, query_norm: float, out: F32, scratch: Any) -> None:
+    """out[i] = cos(matrix[i], query), for all rows."""
+    out[:] = _cosines(matrix, norms, query, query_norm)
 
 
 def combine(matrix: F32, norms: F64, rows: I64, weights: F64, out: F32, scratch: Any) -> None:

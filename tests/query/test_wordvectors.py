@@ -149,7 +149,7 @@ def test_filters(model):
     with pytest.raises(OptionError, match="needs word counts"):
         plain.similar("a", min_count=3)
     with pytest.raises(TypeError, match="unknown filter"):
-        model.similar("king", least=3)
+        model.similar("king", fewest=3)
 
 
 def test_unknown_words_name_what_may_have_been_meant(model):
@@ -250,3 +250,68 @@ def test_query_fork_query():
     assert queue.get(timeout=60) == wanted
     child.join()
     assert [found.words for found in model.similar_batch(words, threads=2)] == wanted
+
+
+def test_least_similar_and_thresholds(model):
+    everything = model.similar("king", k=100)
+    least = model.similar("king", k=3, least=True)
+    assert least.scores.tolist() == sorted(everything.scores.tolist())[:3]
+    # equal scores come in row order in both directions
+    order = sorted(zip(everything.scores.tolist(), everything.indices.tolist(), strict=True))
+    assert least.indices.tolist() == [row for _, row in order[:3]]
+    assert model.similar("king", threshold=0.5).words == tuple(
+        word for word, score in zip(everything.words, everything.scores, strict=True) if score >= 0.5
+    )
+    assert model.similar("king", k=100, least=True, threshold=0.0).words == tuple(
+        everything.words[i] for i in np.lexsort((everything.indices, everything.scores)) if everything.scores[i] <= 0
+    )
+    with pytest.raises(OptionError, match="threshold is"):
+        model.similar("king", threshold=2)
+
+
+def test_batches_of_other_questions(model):
+    pairs = [("king", "man"), ("usa", "Paris")]
+    assert model.similarity_batch(pairs).tolist() == [model.similarity(*pair) for pair in pairs]
+    expressions = ["king - man + woman", "usa", '0.5*king + "new york"']
+    for found, expression in zip(model.query_batch(expressions, k=3), expressions, strict=True):
+        assert found.words == model.query(expression, k=3).words
+    groups = [["king", "queen", "usa"], ["man", "woman", "Paris", "king"]]
+    assert [found.word for found in model.odd_batch(groups)] == [model.odd(group).word for group in groups]
+    with pytest.raises(OptionError, match="two words"):
+        model.similarity_batch([("king",)])
+
+
+def test_farthest_first_spans_the_space(model):
+    found = model.farthest("king", 5)
+    chosen = [0]
+    unit = model.vectors / np.where(model.norms > 0, model.norms, 1)[:, None]
+    for _ in range(4):
+        nearest = (unit @ unit[chosen].T).max(axis=1).round(6)
+        nearest[chosen] = 9
+        chosen.append(int(np.argmin(nearest)))
+    assert found.indices.tolist() == chosen
+    assert np.isnan(found.scores[0]) and found.to_dict()["scores"][0] is None
+    assert len(model.farthest("king", 100)) == len(model)
+    assert set(model.farthest("king", 3, words=["man", "queen"]).words) == {"king", "man", "queen"}
+
+
+def test_approximate_neighbors_say_what_they_may_miss():
+    pytest.importorskip("faiss")
+    model = large_model()
+    found = model.similar("w7", approximate=True)
+    exact = model.similar("w7", k=4000)
+    assert 0.5 < found.recall <= 1 and f"{100 * found.recall:.1f} %" in repr(found)
+    assert "w7" not in found.words and len(found) == 10
+    scores = dict(zip(exact.words, exact.scores.tolist(), strict=True))
+    assert (
+        [scores[word] for word in found.words] == found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
+    )
+    assert set(found.to_dict()) == {"query", "words", "scores", "indices", "recall"}
+    with pytest.raises(OptionError, match="no filters"):
+        model.similar("w7", approximate=True, top=50)
+
+
+def test_approximate_search_names_what_is_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    with pytest.raises(wg.WordgeoError, match=r"pip install 'wordgeo\[ann\]'"):
+        large_model().similar("w7", approximate=True)

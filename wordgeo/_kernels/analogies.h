@@ -28,8 +28,8 @@ static inline void wordgeo_analogy_base(int method, const float *of_a, const flo
             out[i] = of_b[i] - of_a[i];
     } else if (method == WORDGEO_MUL) {
         for (size_t i = 0; i < count; i++) {
-            const float low = (of_a[i] + 1.0f) * 0.5f - error_a;
-            out[i] = ((of_b[i] + 1.0f) * 0.5f + error_b) / ((low > 0.0f ? low : 0.0f) + least);
+            const float low = (of_a[i] + 1.0f - error_a) * 0.5f;
+            out[i] = (of_b[i] + 1.0f + error_b) * 0.5f / ((low > 0.0f ? low : 0.0f) + least);
         }
     } else {
         for (size_t i = 0; i < count; i++)
@@ -41,7 +41,7 @@ static inline void wordgeo_analogy_base(int method, const float *of_a, const flo
 static inline void wordgeo_analogy_factor(int method, const float *of_c, float error_c, size_t count, float *out) {
     if (method == WORDGEO_MUL) {
         for (size_t i = 0; i < count; i++)
-            out[i] = (of_c[i] + 1.0f) * 0.5f + error_c;
+            out[i] = (of_c[i] + 1.0f + error_c) * 0.5f;
     } else {
         for (size_t i = 0; i < count; i++) {
             const float square = 2.0f - 2.0f * of_c[i] - 2.0f * error_c;
@@ -75,9 +75,9 @@ static inline wordgeo_bounds wordgeo_analogy_bounds(int method, double of_a, dou
         const double error = error_row + (error_a + error_b + error_c - 3.0 * error_row) / length;
         low = middle - error, high = middle + error;
     } else if (method == WORDGEO_MUL) {
-        const double a = (of_a + 1.0) / 2.0, b = (of_b + 1.0) / 2.0, c = (of_c + 1.0) / 2.0;
-        low = wordgeo_positive(b - error_b) * wordgeo_positive(c - error_c) / (a + error_a + epsilon);
-        high = (b + error_b) * (c + error_c) / (wordgeo_positive(a - error_a) + epsilon);
+        const double a = of_a + 1.0, b = of_b + 1.0, c = of_c + 1.0; /* 2 s */
+        low = wordgeo_positive(b - error_b) * wordgeo_positive(c - error_c) / (2.0 * (a + error_a + 2.0 * epsilon));
+        high = (b + error_b) * (c + error_c) / (2.0 * (wordgeo_positive(a - error_a) + 2.0 * epsilon));
         low -= 1e-6 * low + 1e-7, high += 1e-6 * high + 1e-7; /* scores are rounded to float */
     } else if (method == WORDGEO_DIRECTION) {
         const double least = 2.0 - 2.0 * of_c - 2.0 * error_c, most = 2.0 - 2.0 * of_c + 2.0 * error_c;

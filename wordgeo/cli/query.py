@@ -16,9 +16,20 @@ __all__ = ["analogy", "odd", "query", "similar", "similarity"]
 @click.command()
 @click.argument("model")
 @click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@click.option("--threshold", type=float, metavar="X", help="Only neighbours with at least this cosine.")
+@click.option("--least", is_flag=True, help="The least similar words instead, the lowest cosine first.")
+@click.option("--approximate", is_flag=True, help="Through an index that may miss neighbours (extra: ann).")
 @neighbor_options
 @format_option
-def similar(model: str, words: tuple[str, ...], style: str, **options: Any) -> None:
+def similar(
+    model: str,
+    words: tuple[str, ...],
+    threshold: float | None,
+    least: bool,
+    approximate: bool,
+    style: str,
+    **options: Any,
+) -> None:
     """List the nearest neighbours of each WORD.
 
     Neighbours are ordered by cosine. JSON is {"results": [...]}, one result for each word.
@@ -28,7 +39,8 @@ def similar(model: str, words: tuple[str, ...], style: str, **options: Any) -> N
     """
     filters = read_filters(options)
     vectors = load_one(model)
-    show_all([vectors.similar(word, **filters) for word in words], words, style, column="query")
+    found = vectors.similar_batch(list(words), threshold=threshold, least=least, approximate=approximate, **filters)
+    show_all(found, words, style, column="query")
 
 
 @click.command()
@@ -54,10 +66,10 @@ def similarity(model: str, a: str, b: str, style: str) -> None:
 @click.argument("c")
 @click.option(
     "--method",
-    type=click.Choice(["3cosadd", "3cosmul"]),
+    type=click.Choice(["3cosadd", "3cosmul", "pairdirection"]),
     default="3cosadd",
     show_default=True,
-    help="What is maximised: cos(d,b) - cos(d,a) + cos(d,c), or the product of Levy & Goldberg (2014).",
+    help="What is maximised: cos(d, b - a + c), or the product or the direction of Levy & Goldberg (2014).",
 )
 @neighbor_options
 @format_option

@@ -81,8 +81,8 @@ def analogies(
     if method == "3cosadd" and gold is None and len(rows) <= FEW_QUESTIONS:
         return Answers(*top_k(embeddings, _offsets(operands or embeddings, rows), **where))
     asked = Questions(embeddings, rows, method, operands=operands, epsilon=epsilon)
-    # The bounds of products and quotients of int8 cosines are too wide to exclude much, and so they are for ranks.
-    coarse = method == "3cosadd" and gold is None and candidates is None
+    # For directions and ranks the bounds of int8 cosines are too wide: too many rows would have to be scored.
+    coarse = method != "pairdirection" and gold is None and candidates is None
     table = Int8Table(asked) if coarse and int8_repays(embeddings, len(rows), k) else FloatTable(asked)
     scores = np.full(len(rows), np.nan, dtype=np.float32)
     if gold is not None:

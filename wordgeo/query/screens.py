@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from wordgeo import _fast
 from wordgeo.embeddings import Embeddings
+from wordgeo.query.kept import read_kept, write_kept
 from wordgeo.threads import run_blocks
 
 __all__ = ["Best", "FloatScreen", "Int8Copy", "Queries", "Run", "Screen", "choose_screen", "int8_repays", "pools"]
@@ -177,16 +178,24 @@ class Int8Copy:
         n, d = embeddings.vectors.shape
         rows = -(-n // GROUP) * GROUP
         self.steps = -(-d // 4)
-        self.codes = np.full(rows * self.steps * 4, 128, dtype=np.uint8)
-        self.scales, self.errors = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
+        norms = embeddings.norms  # computed here once, and not by every thread
+        kept = read_kept(embeddings, rows * self.steps * 4, rows)
+        if kept is not None:
+            self.codes, self.scales, self.errors = kept
+        else:
+            self.codes = np.full(rows * self.steps * 4, 128, dtype=np.uint8)
+            self.scales, self.errors = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
 
-        def copy(begin: int) -> None:
-            count = min(ROWS_A_COPY, n - begin)
-            _fast.quantise(embeddings.vectors, embeddings.norms, begin, count, self.codes, self.scales, self.errors)
+            def copy(begin: int) -> None:
+                count = min(ROWS_A_COPY, n - begin)
+                _fast.quantise(embeddings.vectors, norms, begin, count, self.codes, self.scales, self.errors)
 
-        embeddings.norms  # noqa: B018  (computed here once, and not by every thread)
-        run_blocks(copy, [(begin,) for begin in range(0, n, ROWS_A_COPY)])
-        self.worst = float(self.errors.max())
+            run_blocks(copy, [(begin,) for begin in range(0, n, ROWS_A_COPY)])
+        self.worst = float(self.errors.max(initial=0.0))
+
+    def keep(self, embeddings: Embeddings) -> None:
+        """Writes the copy into the model's folder, where other processes map it instead of making their own."""
+        write_kept(embeddings, self.codes, self.scales, self.errors)
 
     @property
     def nbytes(self) -> int:

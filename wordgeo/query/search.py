@@ -11,11 +11,12 @@ from wordgeo import _fast
 from wordgeo.embeddings import Embeddings
 from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, Queries, Run, choose_screen
 from wordgeo.threads import resolve_threads, run_blocks
-from wordgeo.validate import float_rows, whole_number
+from wordgeo.validate import float_rows, number, whole_number
 
-__all__ = ["combine", "cosine_pairs", "search", "top_k"]
+__all__ = ["combine", "cosine_pairs", "farthest_first", "scores_of", "search", "top_k"]
 
 QUERIES_A_BLOCK = 192
+ROWS_A_SCORE = 1 << 14
 CANDIDATES_A_BLOCK = 1 << 13  # rows gathered at a time when only some rows are searched
 
 F32 = npt.NDArray[np.float32]
@@ -50,16 +51,21 @@ def top_k(
     exclude: I64 | None = None,
     limit: int | None = None,
     candidates: I64 | None = None,
+    threshold: float | None = None,
+    least: bool = False,
     threads: int | None = None,
 ) -> tuple[I64, F32]:
     """The k rows with the highest cosine for each query: rows int64 [n, k] and scores float32 [n, k].
 
     `queries` are float32 vectors [n, d], each treated like a row. `exclude` int64 [n, m] holds rows that a query may
     not answer with (-1 for none); `limit` searches only the first `limit` rows, `candidates` only those rows.
-    Order: score, then row. Places that nothing fills have row -1 and score NaN.
+    `least` finds the lowest cosines instead, the lowest first. `threshold` drops answers with a score below it
+    (above it with `least`). k is at most the number of rows; places that nothing fills have row -1 and score NaN.
+    Order: score, then row.
     The result does not depend on the batch, the threads or the instruction set.
     """
-    asked = Queries(float_rows("queries", queries, embeddings.dimensions))
+    vectors = float_rows("queries", queries, embeddings.dimensions)
+    asked = Queries(-vectors if least else vectors)  # cosines with the negative query are the negative cosines
     screen = choose_screen(embeddings, len(asked), k, candidates is None)
 
     def visit(run: Run, q: slice, best: Best) -> None:
@@ -68,7 +74,55 @@ def top_k(
     found = search(
         embeddings, len(asked), visit, k=k, exclude=exclude, limit=limit, candidates=candidates, threads=threads
     )
-    return found.rows, found.scores
+    scores = -found.scores if least else found.scores
+    if threshold is not None:
+        number("threshold", threshold, -1.0, 1.0)
+        dropped = scores > threshold if least else scores < threshold
+        found.rows[dropped], scores[dropped] = -1, np.nan
+    return found.rows, scores
+
+
+def scores_of(embeddings: Embeddings, rows: I64, query: F32) -> F32:
+    """Cosines of some rows with one query vector, float32 [rows]."""
+    length, out = np.empty(1), np.empty(len(rows))
+    _fast.norms(query[None, :], length)
+    queries = np.tile(query, (len(rows), 1))
+    rows = np.ascontiguousarray(rows, dtype=np.int64)
+    _fast.cosines(embeddings.vectors, embeddings.norms, rows, queries, np.repeat(length, len(rows)), out)
+    return out.astype(np.float32)
+
+
+def farthest_first(
+    embeddings: Embeddings, start: int, *, n: int, candidates: I64 | None = None, threads: int | None = None
+) -> tuple[I64, F32]:
+    """n rows far from each other: after `start`, always the row whose nearest chosen row is the farthest.
+
+    Returns rows int64 [m] in the order they were chosen and float32 [m], the cosine of each with the nearest row
+    chosen before it (NaN for the first); m is less than n where candidates run out. Ties by row. (Gonzalez 1985.)
+    """
+    whole_number("n", n, 1)
+    threads = resolve_threads(threads)
+    pool = np.arange(len(embeddings)) if candidates is None else np.unique(candidates)
+    nearest = np.full(len(embeddings), -np.inf, dtype=np.float32)
+    blocks = [(begin, min(begin + ROWS_A_SCORE, len(embeddings))) for begin in range(0, len(embeddings), ROWS_A_SCORE)]
+    rows, scores = [start], [float("nan")]
+    while len(rows) < n:
+        query, length = embeddings.vectors[rows[-1]].astype(np.float64), float(embeddings.norms[rows[-1]])
+
+        def update(begin: int, end: int, query: npt.NDArray[np.float64] = query, length: float = length) -> None:
+            out = np.empty(end - begin, dtype=np.float32)
+            _fast.scores(
+                embeddings.vectors[begin:end], embeddings.norms[begin:end], query, length, out, np.empty(end - begin)
+            )
+            np.maximum(nearest[begin:end], out, out=nearest[begin:end])
+
+        run_blocks(update, blocks, threads)
+        pool = pool[pool != rows[-1]]
+        if not len(pool):
+            break
+        rows.append(int(pool[np.argmin(nearest[pool])]))
+        scores.append(float(nearest[rows[-1]]))
+    return np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32)
 
 
 def search(

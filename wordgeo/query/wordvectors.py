@@ -15,6 +15,7 @@ from wordgeo.query import search
 from wordgeo.query.analogies import analogies
 from wordgeo.query.expression import Operand, parse_expression
 from wordgeo.query.filters import Filter
+from wordgeo.query.screens import Int8Copy
 from wordgeo.results import Result, Table
 
 __all__ = ["Neighbors", "OddOneOut", "WordVectors"]
@@ -77,12 +78,10 @@ class WordVectors(Embeddings):
             path=embeddings.path,
         )
 
-    def similar(
-        self, word: str | npt.ArrayLike, /, k: int = 10, *, threads: int | None = None, **filters: Any
-    ) -> Neighbors:
+    def similar(self, word: str | npt.ArrayLike, /, k: int = 10, **options: Any) -> Neighbors:
         """The k words with the highest cosine to a word, or to a free vector (float [dimensions]).
 
-        Raises `UnknownWordError`.
+        `options` are those of `similar_batch`. Raises `UnknownWordError`.
 
         >>> import wordgeo as wg
         >>> model = wg.from_arrays(["up", "over", "cat"], [[1, 0], [4, 3], [0, 1]])
@@ -90,31 +89,72 @@ class WordVectors(Embeddings):
         ('over',)
         """
         if isinstance(word, str):
-            return self.similar_batch([word], k, threads=threads, **filters)[0]
+            return self.similar_batch([word], k, **options)[0]
         vector = np.asarray(word)
         if vector.ndim != 1:
             raise OptionError(f"similar takes a word or one vector; got shape {vector.shape} (use similar_batch)")
-        return self.similar_batch(vector[None, :], k, threads=threads, **filters)[0]
+        return self.similar_batch(vector[None, :], k, **options)[0]
 
     def similar_batch(
-        self, words: Sequence[str] | npt.ArrayLike, /, k: int = 10, *, threads: int | None = None, **filters: Any
+        self,
+        words: Sequence[str] | npt.ArrayLike,
+        /,
+        k: int = 10,
+        *,
+        threshold: float | None = None,
+        least: bool = False,
+        approximate: bool = False,
+        threads: int | None = None,
+        **filters: Any,
     ) -> list[Neighbors]:
-        """`similar` for many words, or for the rows of a float matrix [n, dimensions]; much faster than one by one."""
+        """`similar` for many words, or for the rows of a float matrix [n, dimensions]; much faster than one by one.
+
+        `threshold`: only words with at least this cosine. `least`: the least similar words instead, the lowest cosine
+        first. `approximate`: through an HNSW index (faiss, the extra `ann`), which may miss neighbours: the results
+        are `ApproximateNeighbors`, which say how many it finds on this model's own words.
+        """
         candidates = self._candidates(filters)
         if isinstance(words, np.ndarray) and words.dtype.kind != "U":
-            names = [f"vector {i}" for i in range(len(words))]
-            found = search.top_k(self, words, k=k, candidates=candidates, threads=threads)
+            names, vectors, exclude = [f"vector {i}" for i in range(len(words))], words, None
         else:
             names = _words(words)
             rows = self.vocabulary.rows(names)
-            found = search.top_k(
-                self, self.vectors[rows], k=k, exclude=rows[:, None], candidates=candidates, threads=threads
-            )
+            vectors, exclude = self.vectors[rows], rows[:, None]
+        if approximate:
+            if candidates is not None or least or threshold is not None:
+                raise OptionError("an approximate search takes no filters, threshold or least; leave approximate out")
+            from wordgeo.query.approximate import ApproximateIndex
+
+            return ApproximateIndex.of(self).neighbors(self, names, vectors, k, exclude)
+        found = search.top_k(
+            self, vectors, k=k, exclude=exclude, candidates=candidates, threshold=threshold, least=least,
+            threads=threads,
+        )  # fmt: skip
         return self._neighbors(names, *found)
 
     def similarity(self, a: str, b: str) -> float:
         """Cosine similarity of two words, in [-1, 1]."""
         return float(search.cosine_pairs(self, *(self.vocabulary.rows([word]) for word in (a, b)))[0])
+
+    def similarity_batch(self, pairs: Iterable[Sequence[str]]) -> npt.NDArray[np.float32]:
+        """Cosine similarity of many pairs of words, float32 [pairs]."""
+        pairs = [tuple(pair) for pair in pairs]
+        wrong = [pair for pair in pairs if len(pair) != 2]
+        if wrong:
+            raise OptionError(f"a pair has two words; got {wrong[0]!r}")
+        rows = self.vocabulary.rows(word for pair in pairs for word in pair).reshape(-1, 2)
+        return search.cosine_pairs(self, rows[:, 0], rows[:, 1])
+
+    def farthest(self, word: str, n: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
+        """n words far from each other, beginning with `word`: always the one least like any chosen before it.
+
+        A sample that spans the space (farthest-first traversal, Gonzalez 1985). Each score is the cosine with the
+        nearest word chosen before; NaN for the first.
+        """
+        rows, scores = search.farthest_first(
+            self, self.vocabulary.index(word), n=n, candidates=self._candidates(filters), threads=threads
+        )
+        return self._neighbors([f"far from {word} and each other"], rows[None, :], scores[None, :])[0]
 
     def analogy(
         self,
@@ -159,23 +199,51 @@ class WordVectors(Embeddings):
 
         `+` and `-` stand between spaces; a word in quotes is also tried with `_` for its spaces.
         """
-        operands = parse_expression(expression)
-        rows = np.array([[self._row(operand) for operand in operands]])
-        vector = search.combine(self, rows, np.array([[operand.weight for operand in operands]]))
-        found = search.top_k(self, vector, k=k, exclude=rows, candidates=self._candidates(filters), threads=threads)
-        return self._neighbors([expression], *found)[0]
+        return self.query_batch([expression], k, threads=threads, **filters)[0]
+
+    def query_batch(
+        self, expressions: Sequence[str], /, k: int = 10, *, threads: int | None = None, **filters: Any
+    ) -> list[Neighbors]:
+        """`query` for many expressions."""
+        parsed = [parse_expression(expression) for expression in _words(expressions)]
+        most = max(map(len, parsed), default=0)
+        rows = np.full((len(parsed), most), -1, dtype=np.int64)
+        weights = np.zeros((len(parsed), most))
+        for i, operands in enumerate(parsed):
+            rows[i, : len(operands)] = [self._row(operand) for operand in operands]
+            weights[i, : len(operands)] = [operand.weight for operand in operands]
+        vectors = search.combine(self, rows, weights)
+        found = search.top_k(self, vectors, k=k, exclude=rows, candidates=self._candidates(filters), threads=threads)
+        return self._neighbors(list(expressions), *found)
 
     def odd(self, words: Sequence[str]) -> OddOneOut:
         """The word that fits least: the lowest cosine with the mean of the unit vectors of all (at least three)."""
-        words = _words(words)
-        if len(words) < 3:
-            raise OptionError(f"odd takes three words or more; got {len(words)}")
-        rows = self.vocabulary.rows(words)
-        mean = search.combine(self, rows[None, :], np.ones((1, len(words))))
-        found, scores = search.top_k(self, mean, k=len(words), candidates=rows)
-        by_row = dict(zip(found[0].tolist(), scores[0].tolist(), strict=True))
-        values = np.array([by_row[row] for row in rows.tolist()], dtype=np.float32)
-        return OddOneOut(words[int(np.argmin(values))], tuple(words), values)
+        return self.odd_batch([words])[0]
+
+    def odd_batch(self, groups: Iterable[Sequence[str]]) -> list[OddOneOut]:
+        """`odd` for many groups of words."""
+        groups = [_words(group) for group in groups]
+        for group in groups:
+            if len(group) < 3:
+                raise OptionError(f"odd takes three words or more; got {len(group)}")
+        most = max(map(len, groups), default=0)
+        rows = np.full((len(groups), most), -1, dtype=np.int64)
+        for i, group in enumerate(groups):
+            rows[i, : len(group)] = self.vocabulary.rows(group)
+        means = search.combine(self, rows, np.ones(rows.shape))
+        results = []
+        for group, members, mean in zip(groups, rows, means, strict=True):
+            scores = search.scores_of(self, members[: len(group)], mean)
+            results.append(OddOneOut(group[int(np.argmin(scores))], tuple(group), scores))
+        return results
+
+    def keep_screen(self) -> None:
+        """Keeps the int8 copy that batches of queries are screened with in the model's folder (`int8.cache`).
+
+        Other processes then map it and share its memory, a quarter of that of the vectors. It is checked when it is
+        opened, and made anew where it does not fit the vectors. Raises `OptionError` for a model without a folder.
+        """
+        Int8Copy.of(self).keep(self)
 
     def _candidates(self, filters: dict[str, Any]) -> npt.NDArray[np.int64] | None:
         unknown = sorted(set(filters) - set(Filter.__dataclass_fields__))

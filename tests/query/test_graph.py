@@ -1,0 +1,165 @@
+"""The neighbourhood graph against single queries, and overlaps against plain sets."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import wordgeo as wg
+from wordgeo import _fast
+from wordgeo.errors import OptionError, OutputError
+from wordgeo.query import graph, screens, search
+from wordgeo.query.graph import neighbor_graph, overlaps
+
+
+def model_of(n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    matrix = rng.standard_normal((n, d)).astype(np.float32)
+    matrix[rng.random(n) < 0.02] = 0
+    matrix[n // 2 : n // 2 + 20] = matrix[0]
+    return wg.from_arrays([f"w{i}" for i in range(n)], matrix)
+
+
+@pytest.fixture(params=["int8", "float"])
+def products(request, monkeypatch):
+    """Both kinds of products, on small blocks so that all kinds of rounds occur."""
+    if request.param == "int8" and "vnni" not in _fast.instruction_sets():
+        pytest.skip("the processor has no int8 products")
+    monkeypatch.setattr(screens, "SMALLEST_COPY", 1 if request.param == "int8" else 1 << 60)
+    monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
+    monkeypatch.setattr(graph, "WORDS_A_BLOCK", 64)
+    monkeypatch.setattr(graph, "WORDS_A_TILE", 24)
+    monkeypatch.setattr(graph, "ROWS_A_TILE", 48)
+
+
+@pytest.mark.usefixtures("products")
+@pytest.mark.parametrize(
+    ("size", "n"), [(640, None), (1000, None), (700, 300), (500, 64), (70, 3), (65, None), (5, None)]
+)
+def test_the_graph_is_what_single_queries_give(size, n):
+    model = model_of(size, 19, size)
+    words = np.arange(n or size)
+    for k, threads in ((1, 1), (10, 3), (33, 2)):
+        found = neighbor_graph(model, k=k, n=n, threads=threads)
+        rows, scores = search.top_k(model, model.vectors[words], k=min(k, size - 1), exclude=words[:, None])
+        np.testing.assert_array_equal(found.rows, rows)
+        assert found.scores.tobytes() == scores.tobytes()
+
+
+def test_rounds_meet_every_pair_once_and_share_no_words():
+    for n, size in ((1024, 1024), (5000, 5000), (5000, 9000), (6144, 7000), (100, 100), (3000, 3001)):
+        met = set()
+        for pairs in graph._rounds(n, size):
+            changed = [block for i, j, both in pairs for block in ((i, j) if both else (i,))]
+            assert len(changed) == len(set(changed))
+            for i, j, both in pairs:
+                directions = [(i, j), (j, i)] if both else [(i, j)]
+                assert not met & set(directions)
+                met.update(directions)
+        words, rows = -(-n // graph.WORDS_A_BLOCK), -(-size // graph.WORDS_A_BLOCK)
+        assert met == {(i, j) for i in range(words) for j in range(rows)}
+
+
+def test_a_graph_on_disk(tmp_path):
+    model = model_of(300, 8)
+    kept = neighbor_graph(model, k=5, output=tmp_path / "graph")
+    assert isinstance(kept.rows, np.memmap)
+    plain = neighbor_graph(model, k=5)
+    np.testing.assert_array_equal(kept.rows, plain.rows)
+    assert kept.scores.tobytes() == plain.scores.tobytes()
+    with pytest.raises(OutputError, match="exists already"):
+        neighbor_graph(model, k=5, output=tmp_path / "graph")
+    neighbor_graph(model, k=4, output=tmp_path / "graph", overwrite=True)
+    for options, words in (({"k": 0}, "k is 0"), ({"n": 0}, "n is 0"), ({"k": 5000}, "k is 5000")):
+        with pytest.raises(OptionError, match=words):
+            neighbor_graph(model, **options)
+
+
+def rbo_by_definition(a, b, p):
+    """Webber, Moffat & Zobel 2010, equation 32, from sets."""
+    k = len(a)
+    shared = [len(set(a[:d]) & set(b[:d])) for d in range(1, k + 1)]
+    total = sum(shared[d - 1] / d * p**d for d in range(1, k + 1))
+    return shared[-1] / k * p**k + (1 - p) / p * total
+
+
+@given(
+    models=st.integers(2, 5), n=st.integers(1, 30), k=st.integers(1, 12), extra=st.integers(0, 20),
+    p=st.floats(0.05, 0.99), seed=st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_overlaps_are_those_of_sets(models, n, k, extra, p, seed):
+    rng = np.random.default_rng(seed)
+    lists = [np.array([rng.permutation(k + extra)[:k] for _ in range(n)]) for _ in range(models)]
+    found = overlaps(lists, p=p, threads=2)
+    assert found.pairs == tuple(combinations(range(models), 2))
+    for w in range(n):
+        for column, (i, j) in enumerate(found.pairs):
+            a, b = lists[i][w].tolist(), lists[j][w].tolist()
+            both, either = set(a) & set(b), set(a) | set(b)
+            assert found.overlap[w, column] == len(both) / k
+            assert found.jaccard[w, column] == len(both) / len(either)
+            assert found.rbo[w, column] == pytest.approx(rbo_by_definition(a, b, p), rel=1e-12, abs=1e-15)
+        every, any_ = set.intersection(*(set(each[w]) for each in lists)), set().union(*(each[w] for each in lists))
+        assert found.joint_overlap[w] == len(every) / k
+        assert found.joint_jaccard[w] == len(every) / len(any_)
+
+
+def test_rank_biased_overlap_of_known_lists():
+    """Identical lists have 1, disjoint ones 0; swapping the first two of three by hand."""
+    same = overlaps([np.array([[4, 2, 9]]), np.array([[4, 2, 9]])])
+    assert same.rbo[0, 0] == pytest.approx(1.0, abs=1e-15)
+    assert overlaps([np.array([[1, 2]]), np.array([[3, 4]])]).rbo[0, 0] == 0
+    # X = 0, 2, 3: 3/3 * 0.9^3 + (0.1 / 0.9) (0/1 * 0.9 + 2/2 * 0.81 + 3/3 * 0.729)
+    swapped = overlaps([np.array([[1, 2, 3]]), np.array([[2, 1, 3]])], p=0.9)
+    assert swapped.rbo[0, 0] == pytest.approx(0.9, abs=1e-12)
+
+
+def test_lists_that_cannot_be_compared():
+    good = np.array([[1, 2]])
+    for lists, words in (
+        ([good], "two or more"),
+        ([good, np.array([[1, 2, 3]])], "same shape"),
+        ([good, np.array([[1, -1]])], "gaps"),
+        ([good, np.array([[2, 2]])], "twice"),
+        ([np.array([1, 2]), np.array([1, 2])], "same shape"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            overlaps(lists)
+    for p in (0, 1, -0.5, float("nan")):
+        with pytest.raises(OptionError, match="p is"):
+            overlaps([good, good], p=p)
+
+
+def test_a_kept_copy_is_mapped_checked_and_made_anew(tmp_path, monkeypatch, caplog):
+    if "vnni" not in _fast.instruction_sets():
+        pytest.skip("the processor has no int8 products")
+    monkeypatch.setattr(screens, "SMALLEST_COPY", 1)
+    monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
+    wg.save(model_of(300, 21), tmp_path / "model")
+    wg.save(model_of(300, 21, seed=1), tmp_path / "other")
+    first, kept = wg.load(tmp_path / "model"), tmp_path / "model" / "int8.cache"
+    wanted = first.similar("w7")
+    assert not kept.exists() and first.memory["int8 copy"] == screens.Int8Copy.of(first).nbytes
+    first.keep_screen()
+    good = kept.read_bytes()
+
+    def ask():
+        caplog.clear()
+        model = wg.load(tmp_path / "model")
+        found = model.similar("w7")
+        assert found.words == wanted.words and found.scores.tobytes() == wanted.scores.tobytes()
+        return isinstance(screens.Int8Copy.of(model).codes.base, np.memmap)
+
+    assert ask() and not caplog.records
+    wg.load(tmp_path / "other").keep_screen()
+    for damaged in (
+        good[:-1], good + b"\0", good[:10], b"", good[:200] + bytes([good[200] ^ 1]) + good[201:],
+        b"x" + good[1:], (tmp_path / "other" / "int8.cache").read_bytes(),
+    ):  # fmt: skip
+        kept.write_bytes(damaged)
+        assert not ask() and "made anew" in caplog.text
+    with pytest.raises(OptionError, match="no folder"):
+        model_of(300, 21).keep_screen()

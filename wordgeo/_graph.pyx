@@ -1,0 +1,147 @@
+"""The neighbourhood graph: the k nearest rows of many rows, each pair of rows multiplied once.
+
+A tile of products of the rows I and J serves the rows of I, which look among J, and those of J, which look among I.
+What may still be among the k nearest waits in a pool for each word (see `_fast.screen8`, whose bounds hold here too).
+"""
+
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.math cimport INFINITY
+
+from wordgeo._fast cimport best_list, empty_pool, gemm, kernels, list_of, pool, pool_offer, pool_tidy, stretch
+
+
+def prepare(
+    float[:, ::1] lower,               # [words, k]
+    uint32_t[:, ::1] pool_rows,        # [words, room]
+    float[:, ::1] pool_upper,          # [words, room]
+    pools,                             # OUT bytes of `words` pools
+):
+    """Empty pools, which point into the other three arrays."""
+    cdef uint8_t[::1] memory = pools
+    cdef pool *waiting = <pool *> &memory[0]
+    cdef Py_ssize_t word
+    for word in range(lower.shape[0]):
+        waiting[word].lower = &lower[word, 0]
+        waiting[word].rows = &pool_rows[word, 0]
+        waiting[word].upper = &pool_upper[word, 0]
+        waiting[word].k = <size_t> lower.shape[1]
+        waiting[word].room = <size_t> pool_rows.shape[1]
+        waiting[word].held = waiting[word].count = 0
+        waiting[word].floor = -INFINITY
+
+
+def visit(
+    const float[:, ::1] matrix,        # IN [n, d] all rows
+    const double[::1] norms,           # IN [n]
+    const float[::1] scale,            # IN [n] for float32 products, as in `_fast.screen`; else empty
+    const uint8_t[::1] codes,          # IN of all rows for int8 products; else empty
+    const float[::1] code_scales,      # IN
+    const float[::1] errors,           # IN [n up to a multiple of 16] part of a row in the bound
+    Py_ssize_t first,                  # the words I: rows first .. first + m
+    const float[:, ::1] unit,          # IN [m, d] these rows at unit length
+    const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] and as int8 codes
+    const int32_t[:, ::1] corrections,      # IN [m, 2]
+    const float[::1] word_scales,      # IN [m]
+    const float[::1] slack,            # IN [m] part of a word in the bound
+    Py_ssize_t begin,                  # the rows J, begin a multiple of 16
+    Py_ssize_t end,
+    bint both,                         # whether the rows J are words too, which look among I
+    pools,                             # INOUT pools of all words
+    float[:, ::1] best_scores,         # INOUT [words, k] heaps
+    int64_t[:, ::1] best_rows,         # INOUT [words, k]
+    int64_t[::1] held,                 # INOUT [words]
+    float[:, ::1] tile,                # scratch [words at a time, rows at a time, a multiple of 16]
+    float[::1] needed,                 # scratch [rows at a time]
+    uint32_t[::1] chosen,              # scratch [rows at a time]
+):
+    """Offers the rows J to the words I and, with `both`, the rows I to the words J."""
+    cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, q, block, p, stop, i, found, row, word
+    cdef Py_ssize_t m = unit.shape[0], steps = word_codes.shape[2] // 4
+    cdef uint8_t[::1] memory = pools
+    cdef pool *waiting = <pool *> &memory[0]
+    with nogil:
+        block = 0
+        while block < m:
+            height = tile.shape[0] if tile.shape[0] < m - block else m - block
+            at = begin
+            while at < end:
+                count = width if width < end - at else end - at
+                if codes.shape[0]:
+                    kernels.tile8(&codes[at * 4 * steps], <size_t> (count + 15) // 16, <size_t> steps,
+                                  &word_codes[block, 0, 0], <size_t> (4 * steps), <size_t> height, 1,
+                                  &corrections[block, 0], &word_scales[block], &code_scales[at], &tile[0, 0],
+                                  <size_t> width)
+                else:
+                    gemm(&unit[block, 0], &matrix[at, 0], &tile[0, 0], <int> height, <int> count,
+                         <int> matrix.shape[1], <int> width)
+                    for q in range(height):
+                        for i in range(count):
+                            tile[q, i] = tile[q, i] * scale[at + i]
+                for q in range(height):
+                    word = first + block + q
+                    p = 0
+                    while p < count:
+                        # nothing is known of a word at its first rows: see `stretch`
+                        stop = count
+                        if waiting[word].held < waiting[word].k:
+                            stop = p + stretch(p, waiting[word].k)
+                            stop = count if stop > count else stop
+                        found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &errors[at], <size_t> p, <size_t> stop,
+                                                                waiting[word].floor - slack[block + q], &chosen[0])
+                        for i in range(found):
+                            offer(&waiting[word], word, at + chosen[i], tile[q, chosen[i]],
+                                  errors[at + chosen[i]] + slack[block + q], matrix, norms, best_scores, best_rows,
+                                  held)
+                        p = stop
+                if both:
+                    for i in range(count):
+                        needed[i] = errors[at + i] - waiting[at + i].floor
+                    for q in range(height):
+                        row = first + block + q
+                        found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &needed[0], 0, <size_t> count,
+                                                                -slack[block + q], &chosen[0])
+                        for i in range(found):
+                            offer(&waiting[at + chosen[i]], at + chosen[i], row, tile[q, chosen[i]],
+                                  errors[at + chosen[i]] + slack[block + q], matrix, norms, best_scores, best_rows,
+                                  held)
+                at += count
+            block += height
+
+
+cdef void offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float value, float error,
+                const float[:, ::1] matrix, const double[::1] norms, float[:, ::1] best_scores,
+                int64_t[:, ::1] best_rows, int64_t[::1] held) noexcept nogil:
+    cdef best_list best
+    cdef float low = value - error, high = value + error
+    if row == word or high < waiting.floor:
+        return
+    if not low == low or not high == high:  # the float32 product does not know this row
+        low, high = -INFINITY, INFINITY
+    if not pool_offer(waiting, <uint32_t> row, low, high):
+        best = list_of(best_scores, best_rows, held, word)
+        empty_pool(waiting, matrix, norms, &matrix[word, 0], norms[word], &best)
+        held[word] = <int64_t> best.held
+        pool_offer(waiting, <uint32_t> row, low, high)
+
+
+def finish(
+    const float[:, ::1] matrix,        # IN [n, d]
+    const double[::1] norms,           # IN [n]
+    Py_ssize_t begin,                  # words begin .. end
+    Py_ssize_t end,
+    pools,                             # INOUT
+    float[:, ::1] best_scores,         # INOUT [words, k] heaps
+    int64_t[:, ::1] best_rows,         # INOUT [words, k]
+    int64_t[::1] held,                 # INOUT [words]
+):
+    """Scores what still waits by the rule."""
+    cdef uint8_t[::1] memory = pools
+    cdef pool *waiting = <pool *> &memory[0]
+    cdef best_list best
+    cdef Py_ssize_t word
+    with nogil:
+        for word in range(begin, end):
+            pool_tidy(&waiting[word])
+            best = list_of(best_scores, best_rows, held, word)
+            empty_pool(&waiting[word], matrix, norms, &matrix[word, 0], norms[word], &best)
+            held[word] = <int64_t> best.held
