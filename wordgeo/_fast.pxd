@@ -113,6 +113,16 @@ cdef inline Py_ssize_t stretch(Py_ssize_t seen, size_t room) noexcept nogil:
     return seen if seen > least else least
 
 
+cdef inline pool empty(float[:, ::1] lower, uint32_t[:, ::1] rows, float[:, ::1] upper, Py_ssize_t q) noexcept nogil:
+    # A pool on row q of three arrays.
+    cdef pool made
+    made.lower, made.rows, made.upper = &lower[q, 0], &rows[q, 0], &upper[q, 0]
+    made.k, made.room = <size_t> lower.shape[1], <size_t> rows.shape[1]
+    made.held = made.count = 0
+    made.floor = -INFINITY
+    return made
+
+
 cdef inline void settle(pool *waiting, const best_list *best) noexcept nogil:
     cdef float known = threshold(best, 0)
     waiting.count = 0

@@ -313,13 +313,7 @@ def screen8(
     cdef float value, error
     with nogil:
         for q in range(m):
-            waiting[q].lower = &lower[q, 0]
-            waiting[q].rows = &pool_rows[q, 0]
-            waiting[q].upper = &pool_upper[q, 0]
-            waiting[q].k = <size_t> lower.shape[1]
-            waiting[q].room = <size_t> pool_rows.shape[1]
-            waiting[q].held = waiting[q].count = 0
-            waiting[q].floor = -INFINITY
+            waiting[q] = empty(lower, pool_rows, pool_upper, q)
             best = list_of(best_scores, best_rows, held, q)
             settle(&waiting[q], &best)
         at = begin
@@ -433,13 +427,7 @@ def analogies(
     cdef bint ranked, vague
     with nogil:
         for q in range(m):
-            waiting[q].lower = &lower[q, 0]
-            waiting[q].rows = &pool_rows[q, 0]
-            waiting[q].upper = &pool_upper[q, 0]
-            waiting[q].k = <size_t> lower.shape[1]
-            waiting[q].room = <size_t> pool_rows.shape[1]
-            waiting[q].held = waiting[q].count = 0
-            waiting[q].floor = -INFINITY
+            waiting[q] = empty(lower, pool_rows, pool_upper, q)
             best = list_of(best_scores, best_rows, held, q)
             settle(&waiting[q], &best)
         while at < n:
