@@ -12,6 +12,7 @@ cdef extern from "kernels.h" nogil:
         void (*dots)(const float *, size_t, size_t, const double *, double *) noexcept nogil
         size_t (*select)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         size_t (*select_sum)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
+        size_t (*count_sum)(const float *, const float *, size_t, float, float, uint32_t *, size_t *) noexcept nogil
         size_t (*select_product)(const float *, float, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
                       const float *, const float *, float *, size_t) noexcept nogil
