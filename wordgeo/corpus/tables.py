@@ -95,7 +95,7 @@ def parquet_documents(
 ) -> Iterator[tuple[str, bytes]]:
     """Place and text of each row of a Parquet file; `report` is told the share that has been read."""
     pyarrow = _pyarrow()
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     try:
         # A word that stands in the file once and in a million rows stays one: the column comes as a dictionary.
