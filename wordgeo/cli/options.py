@@ -14,7 +14,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ENCODING = [
     click.option(
-        "--tokens", type=click.Choice(["unicode", "whitespace"]), help="How text is cut into words.  [unicode]"
+        "--tokens",
+        metavar="HOW",
+        help="How text is cut into words: unicode, whitespace, or your package.module:function.  [unicode]",
     ),
     click.option(
         "--case", type=click.Choice(["lower", "keep"]), help="Fold words to lower case, or keep them.  [lower]"

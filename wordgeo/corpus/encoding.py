@@ -21,6 +21,7 @@ import numpy as np
 
 from wordgeo import files
 from wordgeo.corpus.blocks import PLACES_KEPT, TABLES_VERSION, Block, Numbered, Tokenizer
+from wordgeo.corpus.custom import numbered_by
 from wordgeo.corpus.encoded import ARRAYS, FORMAT, FORMAT_VERSION, MARKER, EncodedCorpus, fingerprint
 from wordgeo.corpus.joiner import Joiner
 from wordgeo.corpus.phrases import join_phrases
@@ -80,6 +81,8 @@ def encode(
     tokens
         "unicode": words of running text after UAX #29, with the exceptions listed in the guide; sentences are
         found. "whitespace": the text is tokenised already; words lie between white space, a line is a sentence.
+        "package.module:function": a function of yours, called with each document (`str`), which returns its sentences,
+        each an iterable of words (`str`); a flat iterable of words is one sentence.
     case
         "lower" (`str.lower`) or "keep". Words are in Unicode form NFC either way.
     documents
@@ -235,7 +238,7 @@ def _encode_into(
     try:
         with Joiner(folder) as joiner:
             done = 0
-            for block, numbered in _numbered(reader.blocks(), settings, threads):
+            for block, numbered in _numbered(reader, settings, threads):
                 flaws.add_block(block, numbered)
                 joiner.add(block, numbered)
                 progress.advance(reader.position - done)
@@ -298,7 +301,7 @@ def _refuse_languages_without_spaces(vocabulary: Vocabulary) -> None:
         )
 
 
-def _numbered(blocks: Iterator[Block], settings: Settings, threads: int) -> Iterator[tuple[Block, Numbered]]:
+def _numbered(reader: Reader, settings: Settings, threads: int) -> Iterator[tuple[Block, Numbered]]:
     """The blocks with what became of them, in order; a few are in flight."""
 
     def tokenizer() -> Tokenizer:
@@ -306,6 +309,11 @@ def _numbered(blocks: Iterator[Block], settings: Settings, threads: int) -> Iter
             tokens=settings.text["tokens"], case=settings.text["case"], documents=settings.text["documents"]
         )
 
+    blocks, how = reader.blocks(), settings.text
+    if settings.tokenizer:
+        lower = how["case"] == "lower"
+        yield from numbered_by(settings.tokenizer, blocks, reader.names, lower=lower, documents=how["documents"])
+        return
     if threads == 1:
         alone = tokenizer()
         for block in blocks:

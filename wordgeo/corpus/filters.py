@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordgeo.corpus.blocks import fold
+from wordgeo.corpus.blocks import fold, pack
 from wordgeo.errors import CorpusError, FormatError, NotFoundError, OptionError
 from wordgeo.validate import choice, whole_number
 from wordgeo.vocabulary import Vocabulary, WordCounter
@@ -120,11 +120,9 @@ class WordFilter:
         rows = np.flatnonzero(reason == 0)
         if not len(rows):
             raise CorpusError("no word is left after stop_words, min_length and max_length; let more words stay")
-        texts = [words[row].encode() for row in rows.tolist()]
-        offsets = np.zeros(len(texts) + 1, dtype=np.uint64)
-        np.cumsum(np.fromiter(map(len, texts), dtype=np.uint64, count=len(texts)), out=offsets[1:])
+        blob, offsets = pack([words[row].encode() for row in rows.tolist()])
         counter = WordCounter()  # two words may have become the same
-        mapping = counter.add(np.frombuffer(b"".join(texts), dtype=np.uint8), offsets, counts[rows])
+        mapping = counter.add(blob, offsets, counts[rows])
         kept, ranks = counter.ranked()
         moved = np.full(len(words), len(kept), dtype=np.uint32)
         moved[rows] = ranks[mapping]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordgeo.corpus.blocks import Block, Numbered
+from wordgeo.corpus.blocks import Block, Numbered, pack
 from wordgeo.corpus.encoded import ARRAYS, DOCUMENTS, IDS, SENTENCES
 from wordgeo.corpus.joiner import Joiner
 from wordgeo.errors import OptionError
@@ -183,8 +183,5 @@ def _numbered(numbers: npt.NDArray[np.int64], sentences: U64, documents: U64, te
     present = np.flatnonzero(counts)
     own = np.zeros(len(texts), dtype=np.uint32)
     own[present] = np.arange(len(present), dtype=np.uint32)
-    mine = [texts[i] for i in present.tolist()]
-    offsets = np.zeros(len(mine) + 1, dtype=np.uint64)
-    np.cumsum(np.fromiter(map(len, mine), dtype=np.uint64, count=len(mine)), out=offsets[1:])
-    blob = np.frombuffer(b"".join(mine), dtype=np.uint8)
+    blob, offsets = pack([texts[i] for i in present.tolist()])
     return Numbered(blob, offsets, counts[present].astype(np.uint64), own[numbers], sentences, documents, 0, 0, 0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wordgeo.corpus.custom import CustomTokenizer, check_tokens, is_custom
 from wordgeo.corpus.filters import WordFilter, read_stop_words
 from wordgeo.corpus.phrases import PhraseOptions
 from wordgeo.corpus.readers import INPUT_FORMATS
@@ -32,6 +33,7 @@ class Settings:
     text: dict[str, Any]
     words: WordFilter
     phrases: PhraseOptions
+    tokenizer: CustomTokenizer | None = None  # where `tokens` names a function
 
     @classmethod
     def of(
@@ -58,7 +60,7 @@ class Settings:
         if max_vocab is not None:
             max_vocab = whole_number("max_vocab", max_vocab, 1)
         text = {
-            "tokens": choice("tokens", tokens, ("unicode", "whitespace")),
+            "tokens": check_tokens("tokens", tokens),
             "case": choice("case", case, ("lower", "keep")),
             "documents": choice("documents", documents, ("blank", "line")),
             "input_format": input_format,
@@ -71,11 +73,13 @@ class Settings:
             text,
             WordFilter(stop, digits, min_length, max_length, lower=case == "lower"),
             PhraseOptions(phrases, phrases_min_count, phrases_threshold),
+            CustomTokenizer(tokens) if is_custom(tokens) else None,
         )
 
     def steps(self) -> dict[str, Any]:
         """What is done to the words, where it is not the default: for `corpus.json`, the fingerprint and the cache."""
-        return {**self.words.recorded(), **self.phrases.recorded()}
+        source = {"tokens_blake2b": self.tokenizer.blake2b} if self.tokenizer else {}
+        return {**source, **self.words.recorded(), **self.phrases.recorded()}
 
 
 def recorded_and_given(info: dict[str, Any], name: str, value: Any) -> tuple[Any, Any]:

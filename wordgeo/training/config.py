@@ -53,6 +53,12 @@ def _path(name: str, value: object) -> str:
     return _text(name, str(value) if isinstance(value, Path) else value)
 
 
+def _tokens(name: str, value: str) -> str:
+    from wordgeo.corpus.custom import check_tokens
+
+    return check_tokens(name, value)
+
+
 def _algorithm(name: str, value: str) -> str:
     if value in ALGORITHMS_OF_LATER_VERSIONS:
         raise OptionError(f"{name} is {value!r}; this version trains {', '.join(ALGORITHMS)}")
@@ -185,7 +191,7 @@ def defaults_table() -> TrainingDefaults:
 
 # How text is made into ids: legal beside the training options wherever those are written.
 ENCODING_OPTIONS: dict[str, Check] = {
-    "tokens": partial(choice, allowed=("unicode", "whitespace")),
+    "tokens": _tokens,
     "case": partial(choice, allowed=("lower", "keep")),
     "documents": partial(choice, allowed=("blank", "line")),
     "input_format": partial(choice, allowed=("text", "jsonl", "csv", "tsv", "html", "mediawiki", "parquet", "arrow")),
