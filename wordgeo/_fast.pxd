@@ -12,6 +12,7 @@ cdef extern from "kernels.h" nogil:
         void (*dots)(const float *, size_t, size_t, const double *, double *) noexcept nogil
         size_t (*select)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         size_t (*select_sum)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
+        size_t (*count_sum)(const float *, const float *, size_t, float, float, uint32_t *, size_t *) noexcept nogil
         size_t (*select_product)(const float *, float, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
                       const float *, const float *, float *, size_t) noexcept nogil
@@ -111,6 +112,16 @@ cdef inline float threshold(const best_list *best, float slack) noexcept nogil:
 cdef inline Py_ssize_t stretch(Py_ssize_t seen, size_t room) noexcept nogil:
     cdef Py_ssize_t least = <Py_ssize_t> room if room > 16 else 16
     return seen if seen > least else least
+
+
+cdef inline pool empty(float[:, ::1] lower, uint32_t[:, ::1] rows, float[:, ::1] upper, Py_ssize_t q) noexcept nogil:
+    # A pool on row q of three arrays.
+    cdef pool made
+    made.lower, made.rows, made.upper = &lower[q, 0], &rows[q, 0], &upper[q, 0]
+    made.k, made.room = <size_t> lower.shape[1], <size_t> rows.shape[1]
+    made.held = made.count = 0
+    made.floor = -INFINITY
+    return made
 
 
 cdef inline void settle(pool *waiting, const best_list *best) noexcept nogil:

@@ -7,7 +7,7 @@ What may still be among the k nearest waits in a pool for each word (see `_fast.
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.math cimport INFINITY
 
-from wordgeo._fast cimport best_list, empty_pool, gemm, kernels, list_of, pool, pool_offer, pool_tidy, stretch
+from wordgeo._fast cimport best_list, empty, empty_pool, gemm, kernels, list_of, pool, pool_offer, pool_tidy, stretch
 
 
 def prepare(
@@ -21,13 +21,7 @@ def prepare(
     cdef pool *waiting = <pool *> &memory[0]
     cdef Py_ssize_t word
     for word in range(lower.shape[0]):
-        waiting[word].lower = &lower[word, 0]
-        waiting[word].rows = &pool_rows[word, 0]
-        waiting[word].upper = &pool_upper[word, 0]
-        waiting[word].k = <size_t> lower.shape[1]
-        waiting[word].room = <size_t> pool_rows.shape[1]
-        waiting[word].held = waiting[word].count = 0
-        waiting[word].floor = -INFINITY
+        waiting[word] = empty(lower, pool_rows, pool_upper, word)
 
 
 def visit(

@@ -71,7 +71,7 @@ def _paragraphs(folder: Path, overwrite: bool, progress: Progress | bool | None)
     )
     yield _neighbors(runs)
     yield _analogies(runs)
-    reports = [[wg.evaluate(model, suite, progress=progress) for model in runs] for suite in SUITES]
+    reports: list[list[Any]] = [[wg.evaluate(model, suite, progress=progress) for model in runs] for suite in SUITES]
     yield _scores(reports)
     yield _verdict(runs, reports, len(corpus.documents) - 1)
     yield _planted(folder, overwrite, progress)

@@ -15,7 +15,7 @@ __all__ = ["choice", "float_rows", "number", "whole_number"]
 
 def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
     """`value` as an int within [low, high], else an `OptionError` that names the option."""
-    allowed = f"{low} or more" if high is None else f"from {low} to {high}"
+    allowed = f"of {low} or more" if high is None else f"from {low} to {high}"
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise OptionError(f"{name} is {value!r}; give a whole number {allowed}")
     if value < low or (high is not None and value > high):

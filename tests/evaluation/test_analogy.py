@@ -159,9 +159,9 @@ def test_answers_do_not_depend_on_the_batch_or_the_threads(trained, tmp_path, mo
     path.write_text(questions_of(trained, 200, seed=9))
     suite = load_suite(path)
     whole = solve(trained, suite, PROTOCOLS["gensim"], threads=1, progress=SilentProgress())
-    monkeypatch.setattr("wordgeo.evaluation.analogy.QUESTIONS_A_BATCH", 7)
+    monkeypatch.setattr("wordgeo.evaluation.analogy.ITEMS_A_BATCH", 7)
     small = solve(trained, suite, PROTOCOLS["gensim"], threads=2, progress=SilentProgress())
-    for name in ("rows", "answers", "correct", "near_ties"):
+    for name in ("answers", "correct", "rank_min", "rank_max", "near_ties"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(small, name))
 
 

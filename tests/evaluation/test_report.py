@@ -11,8 +11,9 @@ from wordgeo.errors import FormatError, NotFoundError, OptionError
 from wordgeo.evaluation import PROTOCOLS, AnalogyReport, SimilarityReport, evaluate, load_suite
 
 SECTION = "name questions in_vocabulary coverage correct accuracy low high accuracy_all low_all high_all"
+SECTION += " pairs pair_low pair_high pair_low_all pair_high_all top5 mrr correct_all"
 COMMON = "kind suite path method protocol words level interval score malformed notes records"
-ANALOGY = "total semantic syntactic sections near_ties"
+ANALOGY = "seed resamples pair_interval groups total semantic syntactic sections near_ties"
 SIMILARITY = "resamples seed pairs in_vocabulary coverage spearman pearson spearman_all pearson_all"
 
 
@@ -36,7 +37,7 @@ def test_counts_both_policies_and_intervals(family, suite):
     assert (first.coverage, first.accuracy, first.accuracy_all) == (2 / 3, 1 / 2, 1 / 3)
     assert (first.low, first.high) == pytest.approx((0.0945, 0.9055), abs=1e-4)  # Wilson, 1 of 2
     assert (first.low_all, first.high_all) == pytest.approx((0.0615, 0.7923), abs=1e-4)  # Wilson, 1 of 3
-    assert dataclasses.astuple(empty)[1:] == (0, 0, None, 0, *[None] * 6)
+    assert dataclasses.astuple(empty)[1:] == (0, 0, None, 0, *[None] * 6, 0, *[None] * 6, 0)
     assert (unknown.accuracy, unknown.low, unknown.accuracy_all) == (None, None, 0.0)
     assert (report.total.questions, report.total.correct, report.total.accuracy_all) == (4, 1, 0.25)
     assert (report.semantic.questions, report.syntactic.questions) == (3, 1)
@@ -49,15 +50,8 @@ def test_analogy_json_has_the_documented_names(family, suite):
     assert json.loads(json.dumps(told, allow_nan=False)) == told
     assert set(told) == {*COMMON.split(), *ANALOGY.split()}
     assert list(told["total"]) == list(told["sections"][0]) == SECTION.split()
-    assert told["protocol"] == {
-        "name": "gensim",
-        "reproduces": "gensim 4.4",
-        "fold": "upper",
-        "limit": 300_000,
-        "unknown": "skip",
-        "shortlist": 5,
-    }
-    assert told["notes"] == [{"line": 8, "problem": "1 word, not 4", "skipped": True}]
+    assert told["protocol"] == dataclasses.asdict(PROTOCOLS["gensim"])
+    assert told["notes"] == [{"line": 8, "problem": "1 word, not 4", "skipped": True, "file": None}]
     assert told["records"][2] == {
         "line": 4,
         "section": "family",
@@ -65,8 +59,11 @@ def test_analogy_json_has_the_documented_names(family, suite):
         "b": "girl",
         "c": "king",
         "expected": "queen",
+        "also": [],
         "answer": None,
         "correct": None,
+        "rank_min": None,
+        "rank_max": None,
         "near_tie": False,
     }
     assert (told["kind"], told["interval"], told["level"], told["words"]) == ("analogy", "wilson", 0.95, 5)
@@ -90,7 +87,7 @@ def test_tables_for_people_and_csv_for_machines(family, suite):
     report = evaluate(family, suite, level=0.9)
     text = repr(report)
     assert "family.txt: 3cosadd, protocol gensim (gensim 4.4; case folding upper; 5 of 5 words)" in text
-    assert "90 % Wilson interval" in text and "not independent" in text
+    assert "90 % Wilson interval" in text and "the 90 % bootstrap over pairs" in text
     assert "Malformed lines, which are skipped: 1" in text and "line 8: 1 word, not 4" in text
     rows = list(csv.DictReader(io.StringIO(report.tables()[0].to_csv())))
     assert [row["section"] for row in rows] == ["family", "gram1", "gram2", "semantic", "syntactic", "total"]
@@ -150,13 +147,13 @@ def test_a_model_of_one_word_has_no_answer_to_it(make_model, tmp_path):
         ({"suite": "gogle"}, "google, wordsim353, simlex999"),
         ({"method": "3cosdiv"}, "3cosadd, 3cosmul"),
         ({"method": "3cosdiv", "suite": "simlex999"}, "3cosadd, 3cosmul"),
-        ({"protocol": "fasttext"}, "choose one of gensim"),
+        ({"protocol": "fastext"}, "choose one of gensim"),
         ({"limit": 0}, "limit is 0"),
         ({"limit": -1}, "limit is -1"),
         ({"limit": 2.5}, "limit is 2.5"),
         ({"limit": True}, "limit is True"),
         ({"case_sensitive": "no"}, "case_sensitive is 'no'"),
-        ({"unknown": "zero"}, "skip, wrong"),
+        ({"unknown": "zero"}, "skip, wrong, mean"),
         ({"level": 95}, "level is 95"),
         ({"level": 1.0}, "level is 1.0"),
         ({"level": float("nan")}, "level is nan"),

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError
-from wordgeo.evaluation.suites import AnalogySuite, Note, Pair, Question, SimilaritySuite, load_suite
+from wordgeo.evaluation.suites import AnalogySuite, CategorySuite, Note, Pair, Question, SimilaritySuite, load_suite
 
 
 @pytest.fixture
@@ -74,9 +74,9 @@ def test_bad_lines_of_similarities_are_skipped_and_noted(file):
         file(b"word1\tword2\tscore\na\tb\t1\na b 2\na\tb\tnan\n\tb\t3\na\tb\t1,5\nc\xe9\td\t1\na\tb\t2\t3\n")
     )
     assert [p.line for p in suite.pairs] == [2]
-    assert [(note.line, note.skipped) for note in suite.notes] == [(i, True) for i in (1, 3, 4, 5, 6, 7, 8)]
-    assert suite.notes[0].problem == "the score 'score' is not a finite number"
-    assert suite.notes[1].problem == "1 field between tabs, not 3"
+    assert [(note.line, note.skipped) for note in suite.notes] == [(1, False), *((i, True) for i in (3, 4, 5, 6, 7, 8))]
+    assert suite.notes[0].problem == "a header line, which is left out"
+    assert suite.notes[1].problem == "1 field, not 3"
 
 
 def test_byte_order_marks_and_carriage_returns_are_read_and_noted(file):
@@ -112,7 +112,6 @@ def test_questions_before_the_first_section_are_an_error_here_and_in_gensim(file
         (b"", "neither analogies"),
         (b"\n \n", "neither analogies"),
         (b"# only a comment\n", "neither analogies"),
-        (b"a b 1.5\n", "neither analogies"),
         (b"\x00\x01\xff\xfe", "neither analogies"),
         (b": s\n", "no question"),
         (b": s\na b c\n", "no question"),
@@ -131,10 +130,11 @@ def test_names_and_paths_that_lead_nowhere(tmp_path):
     for missing in (tmp_path / "none", str(tmp_path / "none"), "none.txt"):
         with pytest.raises(NotFoundError, match="no such file"):
             load_suite(missing)
-    with pytest.raises(FormatError, match="not a regular file"):
+    with pytest.raises(FormatError, match="a folder without a benchmark"):
         load_suite(tmp_path)
 
 
+LANGUAGES = "peru\tspanish/quechua,aymara/\nålan\tsvenska\nbad\n"
 LINES = st.lists(
     st.sampled_from([b": s", b"a b c d", b"a b c", b"a\tb\t1", b"a\tb\tx", b"# c", b"", b"\xff", b"a\rb c d", b":x"])
     | st.binary(max_size=12).map(lambda raw: raw.replace(b"\n", b"")),
@@ -151,20 +151,111 @@ def test_every_line_is_used_or_noted(file, lines, end):
     except FormatError:
         return
     noted = {note.line for note in suite.notes if note.skipped}
-    if isinstance(suite, AnalogySuite):
-        used = [q.line for q in suite.questions]
-        rest = len(suite.sections)
-    else:
-        used = [p.line for p in suite.pairs]
-        rest = None
-    assert len(set(used)) == len(used) and not noted & set(used)
     data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    others = [
-        raw
-        for number, raw in enumerate(data, 1)
-        if number not in noted | set(used) and raw.replace(b"\r", b" ").decode().strip()
-    ]
-    if rest is None:
-        assert all(raw.startswith(b"#") for raw in others)
+    filled = {i for i, raw in enumerate(data, 1) if i in noted or raw.replace(b"\r", b" ").decode().strip()}
+    if isinstance(suite, CategorySuite):
+        comments = sum(data[i - 1].startswith(b"#") for i in filled - noted)
+        assert len(suite.words) + len(noted) + comments == len(filled)
+        return
+    if isinstance(suite, AnalogySuite):
+        used = {q.line for q in suite.questions} | {p.line for s in suite.sections for p in s.pairs}
     else:
-        assert len(others) == rest and all(raw.startswith(b": ") for raw in others)
+        used = {p.line for p in suite.pairs} | {note.line for note in suite.notes if "header" in note.problem}
+    assert not noted & used
+    assert all(data[i - 1].startswith((b"#", b": ")) for i in filled - used - noted)
+
+
+def test_folders_of_pairs_have_sections_groups_and_alternatives(tmp_path):
+    folder = tmp_path / "bats"
+    for group, name, text in (
+        ("1_Inflectional", "I01 [noun - plural].txt", b"cat\tcats\r\ndog\tdogs\r\nox\toxen"),
+        (
+            "3_Encyclopedic",
+            "E02 [country - language].txt",
+            "peru\tspanish/quechua,aymara/\nålan\tsvenska\nbad\n".encode(),
+        ),
+        ("3_Encyclopedic", "E03 [x - y].txt", b"\xff\nx y z\n"),
+    ):
+        (folder / group).mkdir(parents=True, exist_ok=True)
+        (folder / group / name).write_bytes(text)
+    suite = load_suite(folder)
+    assert isinstance(suite, AnalogySuite)
+    assert [(s.name, s.group, len(s.pairs), len(s.questions)) for s in suite.sections] == [
+        ("I01 [noun - plural]", "1_Inflectional", 3, 6),
+        ("E02 [country - language]", "3_Encyclopedic", 2, 2),
+    ]
+    asked = suite.sections[1].questions[1]
+    assert asked == Question(1, "ålan", "svenska", "peru", "spanish", ("quechua", "aymara"), ())
+    assert suite.sections[1].questions[0].also_b == ("quechua", "aymara")
+    places = [(note.file.split("/")[-1], note.line, note.skipped) for note in suite.notes]
+    assert places == [
+        ("I01 [noun - plural].txt", 1, False),
+        ("E02 [country - language].txt", 3, True),
+        ("E03 [x - y].txt", 1, True),
+        ("E03 [x - y].txt", 1, True),
+    ]
+    one = load_suite(folder / "1_Inflectional" / "I01 [noun - plural].txt")
+    assert len(one.questions) == 6
+
+
+def test_questions_without_sections_as_in_msr(tmp_path, file):
+    plain = load_suite(file("good better rough rougher\nbig bigger long longer\nx y z\n"))
+    assert [(s.name, len(s.questions)) for s in plain.sections] == [("suite", 2)] and len(plain.notes) == 1
+    tagged = load_suite(file("good better rough rougher JJ JJR JJ JJR\ncat cats dog dogs NN NNS NN NNS\n"))
+    assert [s.name for s in tagged.sections] == ["JJ_JJR", "NN_NNS"]
+    (tmp_path / "r.questions").write_text("good better rough\ncat cats dog\nbig bigger\n")
+    with pytest.raises(FormatError, match=r"put r\.answers beside it"):
+        load_suite(tmp_path / "r.questions")
+    (tmp_path / "r.answers").write_text("JJ_JJR rougher\nNN_NNS dogs\nJJ_JJR x\n")
+    paired = load_suite(tmp_path / "r.questions")
+    assert [(s.name, s.questions[0].expected) for s in paired.sections] == [("JJ_JJR", "rougher"), ("NN_NNS", "dogs")]
+    assert [note.line for note in paired.notes] == [3]
+
+
+@pytest.mark.parametrize(
+    ("text", "scores"),
+    [
+        ("Word 1,Word 2,Human (mean)\ntiger,cat,7.35\nlove,sex,6.77\n", [7.35, 6.77]),  # WordSim-353
+        ("word1\tword2\tPOS\tSimLex999\tconc(w1)\nold\tnew\tA\t1.58\t2.72\nsmart\tbig\tA\t9.2\t1.75\n", [1.58, 9.2]),
+        ("take\tremove\tV\t6.81\tSYNONYMS\nwalk\ttrail\tV\t4.81\tNONE\n", [6.81, 4.81]),  # SimVerb-3500
+        ("squishing\tsquirt\t5.88\t7\t5\t6\nundated\tundatable\t5.83\t10\t9\t4\n", [5.88, 5.83]),  # RW
+        ("gem jewel 3.94\nmidday noon 3.9\n", [3.94, 3.9]),
+        ("gem;jewel;3.94\nmidday;noon;3.9\n", [3.94, 3.9]),
+    ],
+)
+def test_columns_of_similarity_files(file, text, scores):
+    suite = load_suite(file(text))
+    assert isinstance(suite, SimilaritySuite)
+    assert [pair.score for pair in suite.pairs] == scores
+    assert not any(note.skipped for note in suite.notes)
+
+
+def test_parts_of_speech_behind_every_word_are_left_out_and_noted(file):
+    suite = load_suite(file("sun-n sunlight-n 50.0\nrun-v go-v 30.0\n"))
+    assert [(pair.a, pair.b) for pair in suite.pairs] == [("sun", "sunlight"), ("run", "go")]
+    assert "part of speech" in suite.notes[0].problem
+    assert load_suite(file("t-n sunlight 5\na b 3\n")).pairs[0].a == "t-n"
+
+
+def test_categories_in_one_file_or_a_file_each(file, tmp_path):
+    suite = load_suite(file("cat animal\ndog animal\ncow animal\noak tree\nelm tree\nfir tree\nbad line here\n"))
+    assert isinstance(suite, CategorySuite)
+    assert suite.words[:2] == ("cat", "dog") and suite.categories[3] == "tree" and len(suite.notes) == 1
+    for name, words in (("animal", "cat\ndog\n"), ("tree", "oak\nelm\n")):
+        (tmp_path / "sets").mkdir(exist_ok=True)
+        (tmp_path / "sets" / f"{name}.txt").write_text(words)
+    assert load_suite(tmp_path / "sets").categories == ("animal", "animal", "tree", "tree")
+
+
+def test_real_bats_is_whole(shared_data):
+    suite = load_suite(shared_data / "analogy" / "bats")
+    assert (len(suite.sections), len(suite.questions)) == (40, 98_000)
+    assert not any(note.skipped for note in suite.notes) and len(suite.notes) == 2  # CR in E02 and L08
+    phrases = load_suite(shared_data / "analogy" / "google" / "questions-phrases.txt")
+    assert (len(phrases.sections), len(phrases.questions)) == (5, 3218)
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("men", 3000), ("mturk287", 287), ("rg65", 65), ("wordsim353-sim", 203)])
+def test_real_similarities_are_whole(shared_data, name, pairs):
+    suite = load_suite(shared_data / "similarity" / f"{name}.tsv")
+    assert len(suite.pairs) == pairs and not suite.notes

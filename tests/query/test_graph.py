@@ -25,7 +25,7 @@ def model_of(n, d, seed=0):
 @pytest.fixture(params=["int8", "float"])
 def products(request, monkeypatch):
     """Both kinds of products, on small blocks so that all kinds of rounds occur."""
-    if request.param == "int8" and "vnni" not in _fast.instruction_sets():
+    if request.param == "int8" and not _fast.has_int8():
         pytest.skip("the processor has no int8 products")
     monkeypatch.setattr(screens, "SMALLEST_COPY", 1 if request.param == "int8" else 1 << 60)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
@@ -134,7 +134,7 @@ def test_lists_that_cannot_be_compared():
 
 
 def test_a_kept_copy_is_mapped_checked_and_made_anew(tmp_path, monkeypatch, caplog):
-    if "vnni" not in _fast.instruction_sets():
+    if not _fast.has_int8():
         pytest.skip("the processor has no int8 products")
     monkeypatch.setattr(screens, "SMALLEST_COPY", 1)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)

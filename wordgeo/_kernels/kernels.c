@@ -35,7 +35,8 @@
 #include "int8.h"
 
 static const wordgeo_kernels kernels_vnni = {
-    "vnni", dot_avx512, dots_avx512, select_avx512, select_sum_avx512, select_product_avx512, tile8_vnni,
+    "vnni",           dot_avx512,       dots_avx512,           select_avx512,
+    select_sum_avx512, count_sum_avx512, select_product_avx512, tile8_vnni,
 };
 
 #endif

@@ -23,7 +23,10 @@ typedef struct {
                      uint32_t *chosen);
     /* the same where x[i] + y[i] is not below threshold */
     size_t (*select_sum)(const float *x, const float *y, size_t begin, size_t end, float threshold, uint32_t *chosen);
-    /* the same where (x[i] + shift) y[i] is not below threshold */
+    /* how many x[i] + y[i] are above `high`; those not below `low` and not above `high` are chosen (NaN too) */
+    size_t (*count_sum)(const float *x, const float *y, size_t count, float low, float high, uint32_t *chosen,
+                        size_t *n_chosen);
+    /* the same as `select` where (x[i] + shift) y[i] is not below threshold */
     size_t (*select_product)(const float *x, float shift, const float *y, size_t begin, size_t end, float threshold,
                              uint32_t *chosen);
     /* Where the processor multiplies int8, else NULL (the layout of codes and queries is that of quantised.h):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,9 +14,11 @@ from wordgeo.cli.options import given
 from wordgeo.cli.output import format_option, show_all
 
 if TYPE_CHECKING:
-    from wordgeo.evaluation import AnalogyReport, SimilarityReport
+    from wordgeo.results import Result
 
 __all__ = ["evaluate"]
+
+METHODS = ["3cosadd", "3cosmul", "pairdirection", "3cosavg", "lrcos", "only-b", "ignore-a"]
 
 
 @click.command("eval")
@@ -24,11 +28,11 @@ __all__ = ["evaluate"]
     default="all",
     show_default=True,
     metavar="NAME",
-    help="google, wordsim353, simlex999, all of these, or a file of questions or of scored pairs.",
+    help="google, wordsim353, simlex999, all of these, or a file or folder of questions, scored pairs or categories.",
 )
 @click.option(
     "--method",
-    type=click.Choice(["3cosadd", "3cosmul"]),
+    type=click.Choice(METHODS),
     default="3cosadd",
     show_default=True,
     help="How analogies are answered.",
@@ -38,43 +42,100 @@ __all__ = ["evaluate"]
     default="gensim",
     show_default=True,
     metavar="NAME",
-    help="Whose rules count: folding, vocabulary, what is skipped.",
+    help="Whose rules count: gensim, word2vec-c, glove, fasttext, vecmap, muse, web, vecto; or all, side by side.",
 )
 @click.option("--limit", type=int, metavar="N", help="Only the N most frequent words are known.  [the protocol's own]")
 @click.option("--case-sensitive", is_flag=True, help="Do not fold case when words are looked up.")
 @click.option(
-    "--unknown", type=click.Choice(["skip", "wrong"]), help="Questions with unknown words.  [the protocol's own]"
+    "--unknown",
+    type=click.Choice(["skip", "wrong", "mean"]),
+    help="Questions with unknown words.  [the protocol's own]",
 )
+@click.option(
+    "--exclude",
+    type=click.Choice(["string", "row", "none"]),
+    help="What of the given words may not answer.  [the protocol's own]",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the bootstrap and of LRCos.")
 @click.option("--records", is_flag=True, help="Put every question or pair with its answer into the JSON.")
+@click.option("--errors", is_flag=True, help="List the analogies missed: what was answered, the rank of the right one.")
+@click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables there as well.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts there as well.")
 @click.option("--fail-under", type=float, metavar="X", help="Leave with exit code 3 if a score is below X.")
 @format_option
-def evaluate(models: tuple[str, ...], suite: str, fail_under: float | None, style: str, **options: Any) -> None:
+def evaluate(
+    models: tuple[str, ...],
+    suite: str,
+    protocol: str,
+    errors: bool,
+    markdown: Path | None,
+    html: Path | None,
+    fail_under: float | None,
+    style: str,
+    **options: Any,
+) -> None:
     """Score models on analogy and similarity benchmarks, with intervals.
 
     Accuracy of analogies and correlation with people's scores come with 95 % intervals. Of an ensemble, each model is
-    scored. JSON is {"results": [...]}, one result for each model and suite; the score is null where no question is in
-    the vocabulary, and that is below any --fail-under.
+    scored. Two or more MODELs are also compared on the questions that both can be asked. JSON is {"results": [...]},
+    one result for each model and suite, and "comparisons" where models are compared; the score is null where no
+    question is in the vocabulary, and that is below any --fail-under.
 
     \b
         wordgeo eval wiki --suite google
-        wordgeo eval wiki --suite my-questions.txt --fail-under 0.3
+        wordgeo eval wiki --suite google --protocol all --html report.html
+        wordgeo eval wiki news --suite my-questions.txt --fail-under 0.3
     """
     import wordgeo as wg
-    from wordgeo.evaluation import SUITES
+    from wordgeo.evaluation import SUITES, compare_models, compare_protocols
+    from wordgeo.evaluation.documents import html_page
+    from wordgeo.evaluation.documents import markdown as to_markdown
+    from wordgeo.evaluation.report import AnalogyReport
 
-    suites = list(SUITES) if suite == "all" else [suite]
-    names, reports = [], []
-    for path in models:
-        for name, model in load_each(path):
-            for one in suites:
-                names.append(name)
-                reports.append(wg.evaluate(model, one, progress=True, **given(options)))
-    show_all(reports, names, style, column="model")
+    options = given(options)
+    records = options.pop("records") or errors
+    every = {name: model for path in models for name, model in load_each(path)}
+    names: list[str] = []
+    results: list[Any] = []
+    comparisons: list[Result] = []
+    for one in list(SUITES) if suite == "all" else [suite]:
+        for name, model in every.items():
+            names.append(name)
+            if protocol == "all" and one not in ("wordsim353", "simlex999"):
+                results.append(compare_protocols(model, one, **options))
+            else:
+                chosen = "gensim" if protocol == "all" else protocol
+                results.append(wg.evaluate(model, one, protocol=chosen, records=records, progress=True, **options))
+        if len(models) > 1 and len(every) > 1 and protocol != "all" and results[-1].kind != "categories":
+            comparisons.append(compare_models(every, one, protocol=protocol, **options))
+    if len(every) > 1:  # model by model, as they were named
+        order = sorted(range(len(names)), key=lambda i: list(every).index(names[i]))
+        names, results = [names[i] for i in order], [results[i] for i in order]
+    if style == "json" and comparisons:
+        found = {"results": [r.to_dict() for r in results], "comparisons": [c.to_dict() for c in comparisons]}
+        click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2))
+    else:
+        show_all(results, names, style, column="model")
+    if style == "table":
+        missed = [result.errors() for result in results if errors and isinstance(result, AnalogyReport)]
+        for table in [*missed, *(table for one in comparisons for table in one.tables())]:
+            click.echo("\n" + table.to_text())
+    documents: list[tuple[Path | None, Callable[..., str]]] = [(markdown, to_markdown), (html, html_page)]
+    for path, write in documents:
+        if path is not None:
+            _write(path, write([*results, *comparisons], [*names, *("comparison" for _ in comparisons)]))
     if fail_under is not None:
-        _demand(fail_under, names, reports)
+        _demand(fail_under, names, results)
 
 
-def _demand(least: float, names: Sequence[str], reports: Sequence[AnalogyReport | SimilarityReport]) -> None:
+def _write(path: Path, text: str) -> None:
+    from wordgeo.files import atomic_file
+
+    with atomic_file(path, overwrite=True) as file:
+        file.write(text.encode())
+
+
+def _demand(least: float, names: Sequence[str], reports: Sequence[Any]) -> None:
     from wordgeo.errors import ThresholdError
 
     for name, report in zip(names, reports, strict=True):

@@ -7,45 +7,55 @@ import os
 
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
-from wordgeo.evaluation.analogy import METHODS, solve
+from wordgeo.evaluation.analogy import solve
+from wordgeo.evaluation.categories import CategoryReport, score_categories
+from wordgeo.evaluation.objectives import METHODS
 from wordgeo.evaluation.protocols import PROTOCOLS, Protocol
 from wordgeo.evaluation.report import AnalogyReport, SimilarityReport, report_analogies, report_similarity
 from wordgeo.evaluation.similarity import score_pairs
-from wordgeo.evaluation.suites import AnalogySuite, SimilaritySuite, load_suite
+from wordgeo.evaluation.suites import AnalogySuite, CategorySuite, SimilaritySuite, load_suite
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice, number, whole_number
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "protocol_of"]
 
 
 def evaluate(
     model: Embeddings,
-    suite: str | os.PathLike[str] | AnalogySuite | SimilaritySuite,
+    suite: str | os.PathLike[str] | AnalogySuite | SimilaritySuite | CategorySuite,
     *,
     method: str = "3cosadd",
     protocol: str | Protocol = "gensim",
     limit: int | None = None,
     case_sensitive: bool = False,
     unknown: str | None = None,
+    exclude: str | None = None,
     level: float = 0.95,
     seed: int = 1,
     records: bool = False,
     threads: int | None = None,
     progress: Progress | bool | None = None,
-) -> AnalogyReport | SimilarityReport:
-    """Scores a model on a benchmark of analogies (accuracy) or of word similarities (Spearman, Pearson).
+) -> AnalogyReport | SimilarityReport | CategoryReport:
+    """Scores a model on analogies (accuracy), word similarities (Spearman, Pearson) or categories (purity).
 
-    `suite` is "google", "wordsim353", "simlex999", a file, or a suite already loaded. `method` answers analogies:
-    "3cosadd", argmax cos(d, b) - cos(d, a) + cos(d, c), or "3cosmul", argmax s(d, b) s(d, c) / (s(d, a) + ε) with
-    s = (cos + 1) / 2; similarities are always cosines. `protocol` says how words are looked up and answers counted;
-    `limit` (known rows), `case_sensitive` (no folding) and `unknown` ("skip" or "wrong": the headline `score` for
-    unknown words) change that one rule of it, and the report carries the protocol as it was used. `level` is that of
-    the intervals, `seed` that of the bootstrap. `records=True` keeps every question or pair in the report.
+    `suite` is "google", "wordsim353", "simlex999", a file or folder, or a suite already loaded. `method` answers
+    analogies, where a is to b as c is to d: "3cosadd", argmax cos(d, b) - cos(d, a) + cos(d, c); "3cosmul", argmax
+    s(d, b) s(d, c) / (s(d, a) + ε) with s = (cos + 1) / 2; "pairdirection", argmax cos(b - a, d - c). "3cosavg", argmax
+    cos(d, c + mean(b) - mean(a)), and "lrcos", argmax P(d in the class of the b) cos(d, c), learn from all other pairs
+    of a section. "only-b", argmax cos(d, c), and "ignore-a", argmax cos(d, b + c), are controls: what a method does not
+    score above them, it does not owe to the relation (in Linzen's letters c is b).
+
+    `protocol` says how words are looked up and answers counted; `limit` (known rows), `case_sensitive` (no folding),
+    `unknown` ("skip", "wrong" or "mean": the headline `score` for unknown words) and `exclude` ("string", "row", or
+    "none": the given words may answer) change that one rule of it, and the report carries the protocol as it was used.
+    `level` is that of the intervals, `seed` that of the bootstrap and of LRCos. `records=True` keeps every question or
+    pair in the report.
 
     Raises `OptionError` for a value no option takes, `NotFoundError` and `FormatError` for the suite's file.
 
     References: T. Mikolov et al. 2013 (3CosAdd, the Google set); O. Levy & Y. Goldberg 2014 (3CosMul);
+    A. Drozd et al. 2016 (3CosAvg, LRCos); T. Linzen 2016 (controls);
     L. Finkelstein et al. 2002 (WordSim-353); F. Hill, R. Reichart & A. Korhonen 2015 (SimLex-999).
 
     >>> import numpy as np
@@ -56,20 +66,31 @@ def evaluate(
     >>> report.total.questions, report.total.in_vocabulary, report.total.correct
     (19544, 2, 2)
     """
-    rules = _rules(protocol, limit, case_sensitive, unknown)
+    rules = protocol_of(protocol, limit=limit, case_sensitive=case_sensitive, unknown=unknown, exclude=exclude)
     choice("method", method, METHODS)
     level = number("level", level, 0.5, 0.9999)
     seed = whole_number("seed", seed, 0)
     resolve_threads(threads)
-    loaded = suite if isinstance(suite, (AnalogySuite, SimilaritySuite)) else load_suite(suite)
+    loaded = suite if isinstance(suite, (AnalogySuite, SimilaritySuite, CategorySuite)) else load_suite(suite)
+    if isinstance(loaded, CategorySuite):
+        return score_categories(model, loaded, rules, level=level, seed=seed)
     if isinstance(loaded, SimilaritySuite):
         cosines = score_pairs(model, loaded, rules)
         return report_similarity(model, loaded, cosines, rules, level=level, seed=seed, records=records)
-    answers = solve(model, loaded, rules, method=method, threads=threads, progress=resolve_progress(progress))
-    return report_analogies(model, loaded, answers, rules, method=method, level=level, records=records)
+    answers = solve(
+        model, loaded, rules, method=method, seed=seed, threads=threads, progress=resolve_progress(progress)
+    )
+    return report_analogies(model, loaded, answers, rules, method=method, level=level, seed=seed, records=records)
 
 
-def _rules(protocol: str | Protocol, limit: int | None, case_sensitive: bool, unknown: str | None) -> Protocol:
+def protocol_of(
+    protocol: str | Protocol,
+    *,
+    limit: int | None = None,
+    case_sensitive: bool = False,
+    unknown: str | None = None,
+    exclude: str | None = None,
+) -> Protocol:
     """The protocol with the rules that the caller changed; its own values are checked as it is made."""
     if not isinstance(protocol, Protocol):
         protocol = PROTOCOLS[choice("protocol", protocol, tuple(PROTOCOLS))]
@@ -78,6 +99,9 @@ def _rules(protocol: str | Protocol, limit: int | None, case_sensitive: bool, un
     return dataclasses.replace(
         protocol,
         fold="none" if case_sensitive else protocol.fold,
+        fold_model=protocol.fold_model and not case_sensitive,
         limit=protocol.limit if limit is None else limit,
         unknown=protocol.unknown if unknown is None else unknown,
+        unknown_sets=protocol.unknown_sets if unknown in (None, "mean") else str(unknown),
+        exclude=protocol.exclude if exclude is None else exclude,
     )

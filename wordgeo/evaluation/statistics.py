@@ -10,7 +10,15 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RESAMPLES", "Correlation", "bootstrap_intervals", "correlations", "wilson_interval"]
+__all__ = [
+    "RESAMPLES",
+    "Correlation",
+    "SpearmanDifference",
+    "bootstrap_intervals",
+    "correlations",
+    "difference_of_spearman",
+    "wilson_interval",
+]
 
 RESAMPLES = 2000
 NUMBERS_A_BLOCK = 1 << 20
@@ -114,6 +122,57 @@ def bootstrap_intervals(
         values = values[np.isfinite(values)]
         intervals.append((float((q := np.quantile(values, ends))[0]), float(q[1])) if len(values) else None)
     return intervals[0], intervals[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class SpearmanDifference:
+    """Two coefficients with the same judgements, and the interval and p-value of second minus first."""
+
+    first: float
+    second: float
+    low: float
+    high: float
+    p_value: float
+
+
+def difference_of_spearman(
+    judged: npt.NDArray[np.float64],
+    first: npt.NDArray[np.float64],
+    second: npt.NDArray[np.float64],
+    *,
+    level: float = 0.95,
+    seed: int = 1,
+    resamples: int = RESAMPLES,
+) -> SpearmanDifference | None:
+    """Paired percentile bootstrap: both coefficients come from the same resampled pairs; each float64 [n].
+
+    None for fewer than three pairs, or where a coefficient is not defined.
+    """
+    n = len(judged)
+    if n < 3:
+        return None
+    codes = [np.unique(values, return_inverse=True)[1] for values in (judged, first, second)]
+    if any(code.max() == 0 for code in codes):
+        return None
+    sizes = [int(code.max()) + 1 for code in codes]
+    generator = np.random.default_rng(seed)
+
+    def coefficients(pick: npt.NDArray[np.int64]) -> list[npt.NDArray[np.float64]]:
+        ranks = [_ranks(code[pick], size) for code, size in zip(codes, sizes, strict=True)]
+        return [_pearson_by_row(ranks[0], other) for other in ranks[1:]]
+
+    drawn = []
+    rows = max(1, NUMBERS_A_BLOCK // n)
+    for begin in range(0, resamples, rows):
+        one, other = coefficients(generator.integers(n, size=(min(rows, resamples - begin), n)))
+        drawn.append(other - one)
+    values = np.concatenate(drawn)
+    values = values[np.isfinite(values)]
+    whole = [float(found[0]) for found in coefficients(np.arange(n)[np.newaxis])]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    tail = min((values <= 0).sum(), (values >= 0).sum()) + 1
+    p_value = min(1.0, 2 * float(tail) / (len(values) + 1))
+    return SpearmanDifference(whole[0], whole[1], float(low), float(high), p_value)
 
 
 def _ranks(codes: npt.NDArray[np.int64], distinct: int) -> npt.NDArray[np.float64]:

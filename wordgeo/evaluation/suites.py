@@ -1,47 +1,96 @@
-"""Benchmark suites: the ones that come with gensim's package, and a user's own file in either of two formats."""
+"""Benchmark suites: what they hold, the ones that come with gensim's package, and files of one's own."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import math
+import itertools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError
 
-__all__ = ["SUITES", "AnalogySuite", "Note", "Pair", "Question", "Section", "SimilaritySuite", "load_suite"]
+__all__ = [
+    "SUITES",
+    "AnalogySuite",
+    "CategorySuite",
+    "Note",
+    "Pair",
+    "Question",
+    "Section",
+    "SimilaritySuite",
+    "WordPair",
+    "load_suite",
+]
 
 SUITES = {"google": "questions-words.txt", "wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Note:
-    """What was found in line `line` (from 1) of a suite's file; `skipped` where the line could not be used."""
+    """What was found in line `line` (from 1) of a suite's file; `skipped` where the line could not be used.
+
+    `file` names it where a suite has several files.
+    """
 
     line: int
     problem: str
     skipped: bool
+    file: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Question:
-    """`a` is to `b` as `c` is to `expected`; `line` is where it stands in the file."""
+    """`a` is to `b` as `c` is to `expected`, or to one of `also`; `line` is where it stands in the file.
+
+    `also_b` are words that might stand for b, and so are no answers.
+    """
 
     line: int
     a: str
     b: str
     c: str
     expected: str
+    also: tuple[str, ...] = ()
+    also_b: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WordPair:
+    """`a` stands in the relation of its section to `b`, and to each of `also`."""
+
+    line: int
+    a: str
+    b: str
+    also: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A named group of questions."""
+    """A named group of questions: of its own, or each of its `pairs` put to each other one."""
 
     name: str
     questions: tuple[Question, ...]
+    group: str = ""
+    pairs: tuple[WordPair, ...] = ()
+
+    @classmethod
+    def of_questions(cls, name: str, questions: tuple[Question, ...], group: str = "") -> Section:
+        """A section whose pairs are those that its questions are made of, each once."""
+        pairs: dict[tuple[str, str], WordPair] = {}
+        for q in questions:
+            pairs.setdefault((q.a, q.b), WordPair(q.line, q.a, q.b))
+            pairs.setdefault((q.c, q.expected), WordPair(q.line, q.c, q.expected))
+        return cls(name, questions, group, tuple(pairs.values()))
+
+    @classmethod
+    def of_pairs(cls, name: str, pairs: tuple[WordPair, ...], group: str = "") -> Section:
+        """A section that asks for each pair by each other one."""
+        questions = tuple(
+            Question(asked.line, p.a, p.b, asked.a, asked.b, asked.also, p.also)
+            for p, asked in itertools.permutations(pairs, 2)
+        )
+        return cls(name, questions, group, pairs)
 
     @property
     def syntactic(self) -> bool:
@@ -84,31 +133,48 @@ class SimilaritySuite:
     notes: tuple[Note, ...] = ()
 
 
-def load_suite(suite: str | os.PathLike[str]) -> AnalogySuite | SimilaritySuite:
-    """The suite of that name (a key of `SUITES`), or the one in a file.
+@dataclasses.dataclass(frozen=True)
+class CategorySuite:
+    """Words and the categories that people put them in; `notes` says what was wrong in the file."""
 
-    A file of analogies has lines `: section` and, below them, four words a line. A file of similarities has
-    `word TAB word TAB score` and comment lines that begin with `#`. Lines that are neither are skipped and noted.
+    name: str
+    path: str
+    words: tuple[str, ...]
+    categories: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
 
-    Raises `OptionError` for an unknown name, `NotFoundError` for a missing file, `FormatError` for a file that holds
-    neither kind, has questions before its first section, or has nothing that could be asked.
+
+Suite = AnalogySuite | SimilaritySuite | CategorySuite
+
+
+def load_suite(suite: str | os.PathLike[str]) -> Suite:
+    """The suite of that name (a key of `SUITES`), or the one in a file or folder, whose format is told by its content.
+
+    See the guide to evaluation for the formats. Lines that do not fit are skipped and noted.
+
+    Raises `OptionError` for an unknown name, `NotFoundError` for a missing file, `FormatError` for a file that is of
+    no known kind, has questions before its first section, or has nothing that could be asked.
 
     >>> suite = load_suite("google")
     >>> len(suite.sections), len(suite.questions)
     (14, 19544)
     >>> suite.questions[0]
-    Question(line=2, a='Athens', b='Greece', c='Baghdad', expected='Iraq')
+    Question(line=2, a='Athens', b='Greece', c='Baghdad', expected='Iraq', also=(), also_b=())
     """
+    from wordgeo.evaluation.readers import read_file, read_folder
+
     if isinstance(suite, str) and suite in SUITES:
-        return _parse(suite, _from_gensim(SUITES[suite]))
+        return read_file(suite, _from_gensim(SUITES[suite]))
     path = Path(suite)
     if not path.exists():
         if isinstance(suite, str) and not path.suffix and len(path.parts) == 1:
             raise OptionError(f"suite is {suite!r}; choose one of {', '.join(SUITES)}, or name a file")
         raise NotFoundError(f"{path}: no such file; name a suite file or one of {', '.join(SUITES)}")
+    if path.is_dir():
+        return read_folder(path.name, path)
     if not path.is_file():
-        raise FormatError("not a regular file; name one suite file", path)
-    return _parse(path.name, path)
+        raise FormatError("not a regular file; name a suite's file or folder", path)
+    return read_file(path.name, path)
 
 
 def _from_gensim(name: str) -> Path:
@@ -118,110 +184,3 @@ def _from_gensim(name: str) -> Path:
         if path.is_file():
             return path
     raise NotFoundError(f"the installed gensim package has no test/test_data/{name}; give the file by its path")
-
-
-def _parse(name: str, path: Path) -> AnalogySuite | SimilaritySuite:
-    notes: list[Note] = []
-    lines = list(_lines(path, notes))
-    kind = next(filter(None, (_kind(text) for _, text in lines)), None)
-    if kind == "analogy":
-        sections = _sections(path, lines, notes)
-        if not any(section.questions for section in sections):
-            raise FormatError("there is no question in it; an analogy file has four words a line", path)
-        return AnalogySuite(name, str(path), sections, _sorted(notes))
-    if kind == "similarity":
-        pairs = _pairs(lines, notes)
-        if not pairs:
-            raise FormatError("there is no scored pair in it; a line is: word TAB word TAB number", path)
-        return SimilaritySuite(name, str(path), pairs, _sorted(notes))
-    raise FormatError(
-        "neither analogies (': section' lines, then four words a line) nor similarities (word TAB word TAB score)", path
-    )
-
-
-def _lines(path: Path, notes: list[Note]) -> Iterator[tuple[int, str]]:
-    """Numbers and texts of the lines that are not blank, as UTF-8 without byte order mark and line ends."""
-    data = path.read_bytes()
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
-        notes.append(Note(1, "a byte order mark, which is left out", skipped=False))
-    carriage_returns: list[int] = []
-    for number, raw in enumerate(data.split(b"\n"), 1):
-        if raw.endswith(b"\r"):
-            raw = raw.rstrip(b"\r")
-            carriage_returns.append(number)
-        if b"\r" in raw:
-            notes.append(Note(number, "a CR character inside the line, which is read as a space", skipped=False))
-            raw = raw.replace(b"\r", b" ")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError as error:
-            notes.append(Note(number, f"not UTF-8 at byte {error.start}", skipped=True))
-            continue
-        if text.strip():
-            yield number, text
-    if carriage_returns:
-        count = len(carriage_returns)
-        notes.append(Note(carriage_returns[0], f"CR before the line end, here and in all {count} lines", skipped=False))
-
-
-def _kind(text: str) -> str | None:
-    """Which format a line speaks for, if it does."""
-    if text.startswith("#"):
-        return None
-    if text.startswith(": "):
-        return "analogy"
-    if text.count("\t") == 2:
-        return "similarity"
-    return "analogy" if len(text.split()) == 4 else None
-
-
-def _sections(path: Path, lines: list[tuple[int, str]], notes: list[Note]) -> tuple[Section, ...]:
-    sections: list[tuple[str, list[Question]]] = []
-    for number, text in lines:
-        words = text.split()
-        if text.startswith(": "):
-            sections.append((text.lstrip(": ").strip(), []))
-        elif not sections:
-            raise FormatError("stands before the first section; begin the file with a line ': name'", path, number)
-        elif len(words) == 4:
-            sections[-1][1].append(Question(number, *words))
-        else:
-            hint = "; a section line is ': name', with a space" if text.startswith(":") else ""
-            notes.append(Note(number, f"{_counted(len(words), 'word')}, not 4{hint}", skipped=True))
-    return tuple(Section(name, tuple(questions)) for name, questions in sections)
-
-
-def _pairs(lines: list[tuple[int, str]], notes: list[Note]) -> tuple[Pair, ...]:
-    pairs = []
-    for number, text in lines:
-        if text.startswith("#"):
-            continue
-        fields = [field.strip() for field in text.split("\t")]
-        if len(fields) != 3:
-            problem = f"{_counted(len(fields), 'field')} between tabs, not 3"
-        elif not all(fields):
-            problem = "an empty field"
-        elif (score := _number(fields[2])) is None:
-            problem = f"the score {fields[2]!r} is not a finite number"
-        else:
-            pairs.append(Pair(number, fields[0], fields[1], score))
-            continue
-        notes.append(Note(number, problem, skipped=True))
-    return tuple(pairs)
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _sorted(notes: list[Note]) -> tuple[Note, ...]:
-    return tuple(sorted(notes, key=lambda note: note.line))

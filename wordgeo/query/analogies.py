@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from wordgeo import _fast
 from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError
 from wordgeo.query.screens import Best, FloatScreen, Int8Copy, Queries, Run, int8_repays, pools
 from wordgeo.query.search import combine, search, top_k
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice
 
-__all__ = ["COSMUL_EPSILON", "METHODS", "Answers", "analogies"]
+__all__ = ["COSMUL_EPSILON", "METHODS", "Answers", "Questions", "analogies"]
 
 METHODS = ("3cosadd", "3cosmul", "pairdirection")  # in the engine's order
 COSMUL_EPSILON = 1e-6
@@ -55,26 +56,31 @@ def analogies(
     method: str = "3cosadd",
     gold: npt.ArrayLike | None = None,
     limit: int | None = None,
-    exclude: bool = True,
+    exclude: bool | I64 = True,
     candidates: I64 | None = None,
+    operands: Embeddings | None = None,
+    epsilon: float = COSMUL_EPSILON,
     threads: int | None = None,
 ) -> Answers:
     """The k best answers x to each a : b = c : x, for rows a, b, c int64 [n], over unit vectors.
 
-    3cosadd: cos(x, b - a + c) (Mikolov, Yih & Zweig 2013). 3cosmul: s(x, b) s(x, c) / (s(x, a) + 1e-6) with
+    3cosadd: cos(x, b - a + c) (Mikolov, Yih & Zweig 2013). 3cosmul: s(x, b) s(x, c) / (s(x, a) + epsilon) with
     s = (cos + 1) / 2 (Levy & Goldberg 2014). pairdirection: cos(b - a, x - c), 0 for x = c (Levy & Goldberg 2014).
 
-    With `exclude`, a, b and c are no answers. `limit` and `candidates` restrict the answers as in `top_k`. `gold`
-    int64 [n] (-1 for none) asks for ranks.
+    With `exclude`, a, b and c are no answers; it may be the rows that are none instead, int64 [n, m] (-1 for none).
+    `limit` and `candidates` restrict the answers as in `top_k`. `gold` int64 [n] (-1 for none) asks for ranks. With
+    `operands`, a, b and c are rows of those vectors, not of `embeddings`; what is excluded has to be said then.
     """
     choice("method", method, METHODS)
     rows = np.stack([np.asarray(operand, dtype=np.int64) for operand in (a, b, c)], axis=1)
     gold = None if gold is None else np.asarray(gold, dtype=np.int64)
-    excluded = rows if exclude else None
+    if operands is not None and exclude is True:
+        raise OptionError("exclude is True, and a, b and c are rows of other vectors; give the rows to exclude")
+    excluded = exclude if isinstance(exclude, np.ndarray) else rows if exclude else None
     where: dict[str, Any] = {"k": k, "exclude": excluded, "limit": limit, "candidates": candidates, "threads": threads}
     if method == "3cosadd" and gold is None and len(rows) <= FEW_QUESTIONS:
-        return Answers(*top_k(embeddings, _offsets(embeddings, rows), **where))
-    asked = Questions(embeddings, rows, method)
+        return Answers(*top_k(embeddings, _offsets(operands or embeddings, rows), **where))
+    asked = Questions(embeddings, rows, method, operands=operands, epsilon=epsilon)
     # For directions and ranks the bounds of int8 cosines are too wide: too many rows would have to be scored.
     coarse = method != "pairdirection" and gold is None and candidates is None
     table = Int8Table(asked) if coarse and int8_repays(embeddings, len(rows), k) else FloatTable(asked)
@@ -102,28 +108,37 @@ def analogies(
 class Questions:
     """Analogies as the engine takes them: a table of words, and each question's places in it."""
 
-    def __init__(self, embeddings: Embeddings, rows: I64, method: str) -> None:
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        rows: I64,
+        method: str,
+        *,
+        operands: Embeddings | None = None,
+        epsilon: float = COSMUL_EPSILON,
+    ) -> None:
         self.embeddings, self.method = embeddings, METHODS.index(method)
-        self.rows = rows
+        self.operands = operands = embeddings if operands is None else operands
+        self.rows, self.epsilon = rows, epsilon
         if method == "3cosadd":
-            self.queries, self.lengths = _offsets(embeddings, rows), _length(embeddings, rows, (-1, 1, 1))
+            self.queries, self.lengths = _offsets(operands, rows), _length(operands, rows, (-1, 1, 1))
         else:  # the direction from a to b; 3CosMul has no use for it
-            self.queries = combine(embeddings, rows[:, 1::-1], np.tile([1.0, -1.0], (len(rows), 1)))
-            self.lengths = _length(embeddings, rows, (-1, 1))
+            self.queries = combine(operands, rows[:, 1::-1], np.tile([1.0, -1.0], (len(rows), 1)))
+            self.lengths = _length(operands, rows, (-1, 1))
         self.query_norms = np.empty(len(rows))
         _fast.norms(self.queries, self.query_norms)
         self.shifts = np.zeros(len(rows))
         if method == "pairdirection":
-            _fast.cosines(embeddings.vectors, embeddings.norms, rows[:, 2].copy(), self.queries, self.query_norms,
+            _fast.cosines(operands.vectors, operands.norms, rows[:, 2].copy(), self.queries, self.query_norms,
                           self.shifts)  # fmt: skip
 
     def score(self, answers: I64, out: F32) -> None:
         """The score of one row for each question; NaN for row -1."""
         words, places = np.unique(self.rows, return_inverse=True)
-        vectors, norms = self.embeddings.vectors[words], self.embeddings.norms[words]
+        vectors, norms = self.operands.vectors[words], self.operands.norms[words]
         _fast.analogy_scores(
             self.method, self.embeddings.vectors, self.embeddings.norms, answers, vectors, norms,
-            places.reshape(-1, 3).astype(np.int32), self.queries, self.query_norms, self.shifts, COSMUL_EPSILON, out,
+            places.reshape(-1, 3).astype(np.int32), self.queries, self.query_norms, self.shifts, self.epsilon, out,
         )  # fmt: skip
 
 
@@ -161,7 +176,7 @@ class FloatTable:
         _fast.analogies(
             asked.method, run.matrix, run.norms, run.begin, *of_rows, words.unit, *of_words, words.places,
             asked.lengths[order], asked.queries[order], asked.query_norms[order], asked.shifts[order], words.vectors,
-            words.norms, COSMUL_EPSILON, best.exclude[local], gold[order], ranks, scores, rows, held, table, factors,
+            words.norms, asked.epsilon, best.exclude[local], gold[order], ranks, scores, rows, held, table, factors,
             np.empty(width, dtype=np.float32), np.empty(width, dtype=np.uint32),
             *pools(n, k, max(LEAST_WAITING, 8 * k)),
         )  # fmt: skip
@@ -192,7 +207,7 @@ class _Words:
     def __init__(self, questions: Questions, order: I64) -> None:
         rows, places = np.unique(questions.rows[order], return_inverse=True)
         self.places = places.reshape(-1, 3).astype(np.int32)
-        self.vectors, self.norms = questions.embeddings.vectors[rows], questions.embeddings.norms[rows]
+        self.vectors, self.norms = questions.operands.vectors[rows], questions.operands.norms[rows]
         self.unit = Queries(self.vectors, self.norms).unit
 
 

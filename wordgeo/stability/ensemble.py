@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 from pathlib import Path
 from typing import Any, overload
 
@@ -17,6 +16,7 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.errors import FormatError, OptionError
 from wordgeo.formats.ensemble import ENSEMBLE_MARKER, read_manifest
 from wordgeo.query import WordVectors
+from wordgeo.query.graph import overlaps
 from wordgeo.query.search import top_k
 from wordgeo.results import Result, Table
 from wordgeo.validate import whole_number
@@ -141,17 +141,15 @@ class Ensemble(Sequence[WordVectors]):
             raise OptionError(f"k is {k}; the models share {len(self.shared)} words, so give less than that")
         rows = self.shared.rows(words)
         nearest = np.stack([self._nearest(model, rows, k, threads) for model in self])
-        overlap, joint = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
         agreed: list[tuple[str, ...]] = []
         for begin in range(0, len(rows), WORDS_A_BLOCK):
             block = nearest[:, begin : begin + WORDS_A_BLOCK]
-            common = [_found(a, b).sum(axis=1) / k for a, b in combinations(block, 2)]
-            overlap[begin : begin + WORDS_A_BLOCK] = np.mean(common, axis=0)
             in_all = np.logical_and.reduce([_found(block[0], other) for other in block[1:]])
-            joint[begin : begin + WORDS_A_BLOCK] = in_all.sum(axis=1)
             agreed += [
                 tuple(self.shared[i] for i in row[kept].tolist()) for row, kept in zip(block[0], in_all, strict=True)
             ]
+        joint = np.array([len(common) for common in agreed], dtype=np.int64)
+        overlap = overlaps(list(nearest), threads=threads).overlap.mean(axis=1) if words else np.zeros(0)
         return Agreement(k, len(self), words, overlap, joint, tuple(agreed))
 
     def _nearest(self, model: WordVectors, rows: I64, k: int, threads: int | None) -> I64:

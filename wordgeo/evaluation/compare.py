@@ -1,0 +1,294 @@
+"""Comparisons on the same questions: of models, and of protocols rule by rule."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError
+from wordgeo.evaluation.analogy import Solved, solve
+from wordgeo.evaluation.clusters import PairBootstrap, holm, mcnemar
+from wordgeo.evaluation.protocols import PROTOCOLS, RULES, Protocol
+from wordgeo.evaluation.report import AnalogyReport, report_analogies
+from wordgeo.evaluation.run import protocol_of
+from wordgeo.evaluation.similarity import score_pairs
+from wordgeo.evaluation.statistics import RESAMPLES, difference_of_spearman
+from wordgeo.evaluation.suites import AnalogySuite, SimilaritySuite, Suite, load_suite
+from wordgeo.progress import SilentProgress
+from wordgeo.results import Result, Table
+from wordgeo.validate import number, whole_number
+
+__all__ = [
+    "Comparison",
+    "ComparisonReport",
+    "ProtocolReport",
+    "RuleEffect",
+    "compare_models",
+    "compare_protocols",
+]
+
+BASIS = "gensim"
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two models on the questions (or pairs) that both could be asked.
+
+    `difference` is second minus first (accuracy or Spearman), from `low` to `high` by the paired bootstrap (over word
+    pairs), `bootstrap_p` its p-value. `only_first` and `only_second` are questions that one alone answered right, and
+    `mcnemar_p` the exact test of them, which takes questions for independent; both None for similarities. `p_value` is
+    the larger of the two, `holm_p` the same adjusted for all comparisons of the report. `verdict` says better only
+    where `holm_p` is below 1 - level.
+    """
+
+    first: str
+    second: str
+    questions: int
+    score_first: float | None
+    score_second: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    only_first: int | None
+    only_second: int | None
+    mcnemar_p: float | None
+    bootstrap_p: float | None
+    p_value: float | None
+    holm_p: float | None
+    verdict: str
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ComparisonReport(Result):
+    """Every two of several models, on one suite."""
+
+    suite: str
+    path: str
+    method: str
+    protocol: Protocol
+    level: float
+    seed: int
+    comparisons: tuple[Comparison, ...]
+    resamples: int = RESAMPLES
+    kind: str = "comparison"
+
+    def tables(self) -> list[Table]:
+        """One row for each comparison."""
+        columns = tuple(field.name for field in dataclasses.fields(Comparison))
+        notes = [
+            "On the questions that both could be asked. difference: second minus first, with its "
+            f"{100 * self.level:g} % paired bootstrap interval ({self.resamples} resamples, seed {self.seed}).",
+            f"holm_p: adjusted for {len(self.comparisons)} comparisons. better: only where it is below "
+            f"{1 - self.level:.4g}; no verdict is not a proof that two are equal.",
+        ]
+        title = f"{self.suite}: {self.method}, protocol {self.protocol.name}, compared"
+        return [Table(columns, [dataclasses.astuple(one) for one in self.comparisons], title, notes)]
+
+
+def compare_models(
+    models: Mapping[str, Embeddings],
+    suite: str | Suite,
+    *,
+    method: str = "3cosadd",
+    protocol: str | Protocol = BASIS,
+    level: float = 0.95,
+    seed: int = 1,
+    threads: int | None = None,
+    **rules: Any,
+) -> ComparisonReport:
+    """Compares every two of `models` (by name) on the questions of `suite` that both can be asked.
+
+    The other options are those of `evaluate`. References: Q. McNemar 1947; S. Holm 1979; for the bootstrap see
+    `PairBootstrap`. Raises `OptionError` for fewer than two models, or a suite that has no questions or pairs.
+    """
+    if len(models) < 2:
+        raise OptionError(f"there are {len(models)} models; give two or more to compare")
+    level, seed = number("level", level, 0.5, 0.9999), whole_number("seed", seed, 0)
+    used = protocol_of(protocol, **rules)
+    loaded = load_suite(suite) if isinstance(suite, str) else suite
+    found: list[Comparison] = []
+    if isinstance(loaded, AnalogySuite):
+        solved = {
+            name: solve(model, loaded, used, method=method, seed=seed, threads=threads, progress=SilentProgress())
+            for name, model in models.items()
+        }
+        for a, b in combinations(models, 2):
+            found.append(_answers(a, b, solved[a], solved[b], level, seed))
+    elif isinstance(loaded, SimilaritySuite):
+        cosines = {name: score_pairs(model, loaded, used) for name, model in models.items()}
+        for a, b in combinations(models, 2):
+            both = cosines[a].in_vocabulary & cosines[b].in_vocabulary
+            values = cosines[a].human[both], cosines[a].cosines[both], cosines[b].cosines[both]
+            found.append(_correlations(a, b, *values, level=level, seed=seed))
+        method = "cosine"
+    else:
+        raise OptionError(f"{loaded.name} is no suite of analogies or similarities; only those are compared")
+    tested = [one.p_value for one in found if one.p_value is not None]
+    adjusted = iter(holm(tested))
+    judged = tuple(_judged(one, next(adjusted), level) if one.p_value is not None else one for one in found)
+    return ComparisonReport(loaded.name, loaded.path, method, used, level, seed, judged)
+
+
+def _answers(first: str, second: str, a: Solved, b: Solved, level: float, seed: int) -> Comparison:
+    both = a.tried & b.tried
+    x, y = a.correct[both].astype(float), b.correct[both].astype(float)
+    if not len(x):
+        return _none(first, second)
+    only_first, only_second = int((x > y).sum()), int((y > x).sum())
+    exact = mcnemar(only_first, only_second)
+    bootstrap = PairBootstrap(a.asked.pairs[both], a.asked.section[both], seed)
+    low, high, by_pair = bootstrap.difference(y - x, level) or (None, None, 1.0)
+    return Comparison(
+        first, second, len(x), float(x.mean()), float(y.mean()), float((y - x).mean()), low, high, only_first,
+        only_second, exact, by_pair, max(exact, by_pair), None, "no verdict",
+    )  # fmt: skip
+
+
+def _correlations(
+    first: str,
+    second: str,
+    human: npt.NDArray[np.float64],
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    *,
+    level: float,
+    seed: int,
+) -> Comparison:
+    tested = difference_of_spearman(human, x, y, level=level, seed=seed)
+    if tested is None:
+        return _none(first, second, len(human))
+    return Comparison(
+        first, second, len(human), tested.first, tested.second, tested.second - tested.first, tested.low, tested.high,
+        None, None, None, tested.p_value, tested.p_value, None, "no verdict",
+    )  # fmt: skip
+
+
+def _none(first: str, second: str, questions: int = 0) -> Comparison:
+    nothing = {field.name: None for field in dataclasses.fields(Comparison)[3:-1]}
+    return Comparison(first, second, questions, **nothing, verdict="not comparable")
+
+
+def _judged(one: Comparison, p_value: float, level: float) -> Comparison:
+    assert one.difference is not None
+    verdict = one.verdict
+    if p_value < 1 - level and one.difference:
+        verdict = f"{one.second if one.difference > 0 else one.first} is better"
+    return dataclasses.replace(one, holm_p=p_value, verdict=verdict)
+
+
+@dataclasses.dataclass(frozen=True)
+class RuleEffect:
+    """What one rule of `protocol` does when it is put into the basis in the place of its own.
+
+    `moved` is how many questions come out otherwise (right, wrong or not asked); `to_right` and `from_right` how many
+    of them become right or stop being right.
+    """
+
+    protocol: str
+    rule: str
+    moved: int
+    to_right: int
+    from_right: int
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ProtocolReport(Result):
+    """One model under several protocols, and which rule moved which questions against `basis`."""
+
+    suite: str
+    path: str
+    method: str
+    basis: str
+    reports: tuple[AnalogyReport, ...]
+    effects: tuple[RuleEffect, ...]
+    kind: str = "protocols"
+
+    @property
+    def score(self) -> float | None:
+        """The headline of the basis."""
+        return next(report.score for report in self.reports if report.protocol.name == self.basis)
+
+    def tables(self) -> list[Table]:
+        """The scores side by side, and the effects of the rules."""
+        rows = [
+            (r.protocol.name, r.protocol.reproduces, r.score, r.total.correct_all,
+             r.total.in_vocabulary if r.score == r.total.accuracy else r.total.questions,
+             *((r.total.pair_low, r.total.pair_high) if r.score == r.total.accuracy
+               else (r.total.pair_low_all, r.total.pair_high_all)))
+            for r in self.reports
+        ]  # fmt: skip
+        columns = ("protocol", "reproduces", "score", "correct", "of", "pair_low", "pair_high")
+        scores = Table(columns, rows, f"{self.suite}: {self.method} under every protocol")
+        names = ("protocol", "rule", "moved", "to_right", "from_right")
+        notes = [f"moved: questions that come out otherwise when this rule alone replaces that of {self.basis}."]
+        effects = [dataclasses.astuple(effect) for effect in self.effects]
+        return [scores, Table(names, effects, "Which rule moves how many questions", notes)]
+
+
+def compare_protocols(
+    model: Embeddings,
+    suite: str | AnalogySuite,
+    *,
+    method: str = "3cosadd",
+    level: float = 0.95,
+    seed: int = 1,
+    threads: int | None = None,
+    **rules: Any,
+) -> ProtocolReport:
+    """Scores a model under every protocol, and tells apart which rules make the difference from gensim's.
+
+    `rules` (as `limit`, `unknown`) replace those of every protocol. Raises `OptionError` for a suite of another kind.
+    """
+    loaded = load_suite(suite) if isinstance(suite, str) else suite
+    if not isinstance(loaded, AnalogySuite):
+        raise OptionError(f"{loaded.name} is no suite of analogies, where protocols differ; choose one protocol")
+    protocols = {name: protocol_of(protocol, **rules) for name, protocol in PROTOCOLS.items()}
+    known: dict[Protocol, Solved] = {}
+
+    def solved(protocol: Protocol) -> Solved:
+        key = dataclasses.replace(protocol, name="", reproduces="", syntactic="gram")
+        if key not in known:
+            known[key] = solve(
+                model, loaded, protocol, method=method, seed=seed, threads=threads, progress=SilentProgress()
+            )
+        return known[key]
+
+    basis = protocols[BASIS]
+    before = _outcomes(solved(basis), basis)
+    effects, reports = [], []
+    for name, protocol in protocols.items():
+        reports.append(
+            report_analogies(
+                model, loaded, solved(protocol), protocol, method=method, level=level, seed=seed, records=False
+            )
+        )
+        changes = [
+            (rule, {field: getattr(protocol, field) for field in fields})
+            for rule, fields in RULES.items()
+            if any(getattr(protocol, field) != getattr(basis, field) for field in fields)
+        ]
+        for rule, values in changes:
+            mixed = dataclasses.replace(basis, **values)
+            effects.append(_effect(name, rule, before, _outcomes(solved(mixed), mixed)))
+        if name != BASIS:
+            effects.append(_effect(name, "all together", before, _outcomes(solved(protocol), protocol)))
+    return ProtocolReport(loaded.name, loaded.path, method, BASIS, tuple(reports), tuple(effects))
+
+
+def _outcomes(solved: Solved, protocol: Protocol) -> npt.NDArray[np.int64]:
+    """1 for a right answer, 0 for a wrong one, -1 for a question that does not count."""
+    counts = solved.tried | (protocol.unknown != "skip")
+    return np.where(counts, solved.correct.astype(np.int64), -1)
+
+
+def _effect(protocol: str, rule: str, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> RuleEffect:
+    moved = before != after
+    return RuleEffect(
+        protocol, rule, int(moved.sum()), int((moved & (after == 1)).sum()), int((moved & (before == 1)).sum())
+    )

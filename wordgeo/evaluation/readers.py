@@ -1,0 +1,288 @@
+"""Files and folders of benchmarks: their formats, told by content, and what is wrong in them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from wordgeo.errors import FormatError
+from wordgeo.evaluation.suites import (
+    AnalogySuite,
+    CategorySuite,
+    Note,
+    Pair,
+    Question,
+    Section,
+    SimilaritySuite,
+    WordPair,
+)
+
+__all__ = ["read_file", "read_folder"]
+
+Lines = list[tuple[int, str]]
+Notes = list[Note]
+
+ALTERNATIVES = re.compile(r"[/,]")
+TAGGED = re.compile(r"(.+)-[nvjar]")  # MEN's lemma form, sun-n
+UNKNOWN = (
+    "neither analogies (': section' lines, then four words a line; or pairs, word TAB word/word), nor similarities "
+    "(word TAB word TAB score), nor categories (word TAB category)"
+)
+KIND_BY_LINES = 200  # as many lines from the first decide which format a file has
+
+
+def read_file(name: str, path: Path) -> AnalogySuite | SimilaritySuite | CategorySuite:
+    """The suite in one file. Raises `FormatError` where there is none."""
+    notes: Notes = []
+    lines = list(_lines(path, notes))
+    kind = _kind(path, lines)
+    if kind == "similarity":
+        pairs = _pairs(lines, notes)
+        if not pairs:
+            raise FormatError("there is no scored pair in it; a line is: word TAB word TAB number", path)
+        return SimilaritySuite(name, str(path), pairs, _sorted(notes))
+    if kind == "categories":
+        found = _columns(lines, notes)
+        return CategorySuite(
+            name, str(path), tuple(a for _, a, _ in found), tuple(b for *_, b in found), _sorted(notes)
+        )
+    if kind == "analogy":
+        sections = _sections(path, lines, notes)
+    elif kind == "msr":
+        sections = _msr(path, lines, notes)
+    elif kind == "pairs":
+        sections = (Section.of_pairs(path.stem, _word_pairs(lines, notes)),)
+    else:
+        raise FormatError(UNKNOWN, path)
+    if not any(section.questions for section in sections):
+        raise FormatError("there is no question in it; an analogy file has four words a line", path)
+    return AnalogySuite(name, str(path), sections, _sorted(notes))
+
+
+def read_folder(name: str, path: Path) -> AnalogySuite | CategorySuite:
+    """The suite in a folder: a file for each section (pairs, as in BATS) or for each category (words).
+
+    Raises `FormatError` where there is none.
+    """
+    files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+    questions = sorted(path.glob("*.questions"))
+    if questions and not files:
+        suite = read_file(name, questions[0])
+        assert isinstance(suite, AnalogySuite)
+        return suite
+    notes: Notes = []
+    sections, words, categories = [], [], []
+    for file in files:
+        mine: Notes = []
+        lines = list(_lines(file, mine))
+        kind = _kind(file, lines)
+        place = str(file.relative_to(path))
+        if kind in ("pairs", "categories"):
+            group = "" if file.parent == path else file.parent.name
+            sections.append(Section.of_pairs(file.stem, _word_pairs(lines, mine), group))
+        elif lines and all(len(text.split()) == 1 for _, text in lines):
+            words += [text.strip() for _, text in lines]
+            categories += [file.stem] * len(lines)
+        else:
+            mine.append(Note(1, "neither pairs (word TAB word/word) nor one word a line", skipped=True))
+        notes += [dataclasses.replace(note, file=place) for note in _sorted(mine)]
+    if any(section.questions for section in sections):
+        for file_words in categories:
+            notes.append(Note(1, "one word a line, among files of pairs", skipped=True, file=file_words + ".txt"))
+        return AnalogySuite(name, str(path), tuple(sections), tuple(dict.fromkeys(notes)))
+    if words:
+        return CategorySuite(name, str(path), tuple(words), tuple(categories), tuple(notes))
+    raise FormatError("a folder without a benchmark; give one with a file of pairs, or of words, a section", path)
+
+
+def _lines(path: Path, notes: Notes) -> Iterator[tuple[int, str]]:
+    """Numbers and texts of the lines that are not blank, as UTF-8 without byte order mark and line ends."""
+    data = path.read_bytes()
+    if data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+        notes.append(Note(1, "a byte order mark, which is left out", skipped=False))
+    carriage_returns: list[int] = []
+    for number, raw in enumerate(data.split(b"\n"), 1):
+        if raw.endswith(b"\r"):
+            raw = raw.rstrip(b"\r")
+            carriage_returns.append(number)
+        if b"\r" in raw:
+            notes.append(Note(number, "a CR character inside the line, which is read as a space", skipped=False))
+            raw = raw.replace(b"\r", b" ")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError as error:
+            notes.append(Note(number, f"not UTF-8 at byte {error.start}", skipped=True))
+            continue
+        if text.strip():
+            yield number, text
+    if carriage_returns:
+        count = len(carriage_returns)
+        notes.append(Note(carriage_returns[0], f"CR before the line end, here and in all {count} lines", skipped=False))
+
+
+def _separator(text: str) -> str | None:
+    """What stands between the fields of a line: tabs, else commas or semicolons, else spaces (None)."""
+    return next((separator for separator in "\t,;" if separator in text), None)
+
+
+def _fields(text: str, separator: str | None) -> list[str]:
+    return [field.strip() for field in text.split(separator)]
+
+
+def _kind(path: Path, lines: Lines) -> str | None:
+    """Which format a file has, by what most of its first lines could be."""
+    if any(text.startswith(": ") for _, text in lines):
+        return "analogy"
+    votes: Counter[str] = Counter()
+    second: set[str] = set()
+    for _, text in lines[:KIND_BY_LINES]:
+        if text.startswith("#"):
+            continue
+        words = text.split()
+        by_tab = text.split("\t")
+        fields = _fields(text, _separator(text))
+        if len(fields) > 2 and any(_number(field) is not None for field in fields[2:]):
+            votes["similarity"] += 1
+        elif len(words) in (4, 8) or (len(words) == 3 and path.suffix == ".questions"):
+            votes["msr"] += 1
+        elif (len(by_tab) == 2 and all(field.strip() for field in by_tab)) or len(words) == 2:
+            votes["pairs"] += 1
+            second.add((by_tab if len(by_tab) == 2 else words)[1].strip())
+        elif text.count("\t") == 2:
+            votes["similarity"] += 1
+    if not votes:
+        return None
+    kind = votes.most_common(1)[0][0]
+    # People put many words in one category, while few pairs of a relation share their second word.
+    if kind == "pairs" and 2 * len(second) <= votes["pairs"] and not re.match(r"[IDEL]\d\d ", path.name):
+        return "categories"
+    return kind
+
+
+def _sections(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
+    sections: list[tuple[str, list[Question]]] = []
+    for number, text in lines:
+        words = text.split()
+        if text.startswith(": "):
+            sections.append((text.lstrip(": ").strip(), []))
+        elif not sections:
+            raise FormatError("stands before the first section; begin the file with a line ': name'", path, number)
+        elif len(words) == 4:
+            sections[-1][1].append(_question(number, words))
+        else:
+            hint = "; a section line is ': name', with a space" if text.startswith(":") else ""
+            notes.append(Note(number, f"{_counted(len(words), 'word')}, not 4{hint}", skipped=True))
+    return tuple(Section.of_questions(name, tuple(questions)) for name, questions in sections)
+
+
+def _msr(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
+    """Questions without section lines: a b c d; the same and four tags; or a b c, with `tag d` in a second file."""
+    answers: dict[int, list[str]] = {}
+    if path.suffix == ".questions":
+        other = path.with_suffix(".answers")
+        if not other.is_file():
+            raise FormatError(f"the answers are missing; put {other.name} beside it", path)
+        answers = {number: text.split() for number, text in _lines(other, notes)}
+    sections: dict[str, list[Question]] = {}
+    for number, text in lines:
+        if text.startswith("#"):
+            continue
+        words = text.split()
+        answer = answers.get(number, [])
+        if answers and len(words) == 3 and len(answer) == 2:
+            sections.setdefault(answer[0], []).append(_question(number, [*words, answer[1]]))
+        elif not answers and len(words) == 4:
+            sections.setdefault(path.stem, []).append(_question(number, words))
+        elif not answers and len(words) == 8:
+            sections.setdefault(f"{words[4]}_{words[5]}", []).append(_question(number, words[:4]))
+        elif answers:
+            notes.append(Note(number, f"{_counted(len(words), 'word')} and an answer of {len(answer)}", skipped=True))
+        else:
+            notes.append(Note(number, f"{_counted(len(words), 'word')}, not 4", skipped=True))
+    return tuple(Section.of_questions(name, tuple(questions)) for name, questions in sections.items())
+
+
+def _question(number: int, words: Sequence[str]) -> Question:
+    a, b, c, expected = words
+    return Question(number, a, b, c, expected)
+
+
+def _word_pairs(lines: Lines, notes: Notes) -> tuple[WordPair, ...]:
+    """word TAB word, or several words between slashes or commas, of which the first counts as the pair's own."""
+    pairs = []
+    for number, a, b in _columns(lines, notes):
+        words = list(dict.fromkeys(filter(None, (word.strip() for word in ALTERNATIVES.split(b)))))
+        if words:
+            pairs.append(WordPair(number, a, words[0], tuple(words[1:])))
+        else:
+            notes.append(Note(number, f"no word in {b!r}", skipped=True))
+    return tuple(pairs)
+
+
+def _columns(lines: Lines, notes: Notes) -> list[tuple[int, str, str]]:
+    found = []
+    for number, text in lines:
+        if text.startswith("#"):
+            continue
+        fields = [field.strip() for field in text.split("\t")] if "\t" in text else text.split()
+        if len(fields) == 2 and all(fields):
+            found.append((number, fields[0], fields[1]))
+        else:
+            notes.append(Note(number, f"{_counted(len(fields), 'field')}, not 2", skipped=True))
+    return found
+
+
+def _pairs(lines: Lines, notes: Notes) -> tuple[Pair, ...]:
+    """Two words, then perhaps other columns, and the score in the first column that mostly holds numbers."""
+    data = [(number, text) for number, text in lines if not text.startswith("#")]
+    separator = Counter(_separator(text) for _, text in data).most_common(1)[0][0]
+    rows = [(number, _fields(text, separator)) for number, text in data]
+    numeric = Counter(i for _, fields in rows for i, field in enumerate(fields) if i > 1 and _number(field) is not None)
+    place = min((i for i, count in numeric.items() if 2 * count >= max(numeric.values())), default=2)
+    width = Counter(len(fields) for _, fields in rows).most_common(1)[0][0]
+    pairs = []
+    for i, (number, fields) in enumerate(rows):
+        header = i == 0 and not any(_number(field) is not None for field in fields) and len(fields) == width
+        if header and len(rows) > 1:
+            notes.append(Note(number, "a header line, which is left out", skipped=False))
+        elif len(fields) != width:
+            notes.append(Note(number, f"{_counted(len(fields), 'field')}, not {width}", skipped=True))
+        elif not all(fields[:2]):
+            notes.append(Note(number, "an empty field", skipped=True))
+        elif place >= width or (score := _number(fields[place])) is None:
+            text = fields[place] if place < width else ""
+            notes.append(Note(number, f"the score {text!r} is not a finite number", skipped=True))
+        else:
+            pairs.append(Pair(number, fields[0], fields[1], score))
+    return _without_tags(pairs, notes)
+
+
+def _without_tags(pairs: Sequence[Pair], notes: Notes) -> tuple[Pair, ...]:
+    tagged = [(TAGGED.fullmatch(pair.a), TAGGED.fullmatch(pair.b)) for pair in pairs]
+    if not pairs or not all(a and b for a, b in tagged):
+        return tuple(pairs)
+    notes.append(Note(pairs[0].line, "a part of speech behind each word, which is left out", skipped=False))
+    return tuple(
+        dataclasses.replace(pair, a=a[1], b=b[1]) for pair, (a, b) in zip(pairs, tagged, strict=True) if a and b
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _sorted(notes: Notes) -> tuple[Note, ...]:
+    return tuple(sorted(notes, key=lambda note: note.line))
