@@ -9,6 +9,7 @@ import pytest
 
 from wordgeo.corpus import Documents, EncodedCorpus, encode, encode_cached, joiner, readers
 from wordgeo.errors import CorpusError, FormatError, NotFoundError, OptionError
+from wordgeo.formats import load
 from wordgeo.training import TrainingConfig, train
 
 TEXT = (
@@ -179,3 +180,30 @@ def test_training_refuses_what_contradicts_the_corpus(tmp_path, stop_words):
     for option in ({"digits": "keep"}, {"stop_words": moved}, {"phrases": 2}, {"phrases_threshold": 3.0}):
         with pytest.raises(OptionError, match=f"{next(iter(option))} is"):
             train(made, config, **option)
+
+
+def test_the_command_line_takes_all_of_them(tmp_path, stop_words, monkeypatch):
+    from wordgeo.cli import main
+
+    monkeypatch.setenv("WORDGEO_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "x.txt").write_text(TEXT)
+    out = str(tmp_path / "c")
+    how = ["--stop-words", str(stop_words), "--digits", "zero", "--min-length", "2", "--max-length", "20"]
+    how += ["--phrases", "1", "--phrases-min-count", "2", "--phrases-threshold", "0.5"]
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as leaving:
+            main(arguments)
+        return leaving.value.code
+
+    assert run("corpus", "encode", str(tmp_path / "x.txt"), "-o", out, *how) == 0
+    info = EncodedCorpus.open(out).info
+    assert (info["digits"], info["min_length"], info["max_length"]) == ("zero", 2, 20)
+    assert (info["phrases"], info["phrases_min_count"], info["phrases_threshold"]) == (1, 2, 0.5)
+    small = ["--dim", "4", "--epochs", "1", "--threads", "1"]
+    for source, name in ((out, "m1"), (str(tmp_path / "x.txt"), "m2")):  # encoded already, and text
+        assert run("train", source, "-o", str(tmp_path / name), *small, *how) == 0
+    one, other = load(tmp_path / "m1"), load(tmp_path / "m2")
+    assert one.words == other.words and one.vectors.tobytes() == other.vectors.tobytes()
+    assert run("train", out, "-o", str(tmp_path / "m3"), *small, "--digits", "keep") == 2
+    assert run("corpus", "encode", str(tmp_path / "x.txt"), "-o", out + "2", "--tokens", "nowhere:f") == 2
