@@ -28,7 +28,8 @@ def encode(sources: tuple[str, ...], output: Path, overwrite: bool, style: str, 
     """Encode text into a folder that `train` reads.
 
     SRC is a file, a folder, a pattern such as 'texts/*.txt', a web address, or - for standard input. Compressed files
-    and archives are read as they are. No word is dropped: what is rare is left out at training (--min-count).
+    and archives are read as they are. Unless you say so, no word is dropped: what is rare is left out at training
+    (--min-count).
 
     \b
         wordgeo corpus encode novels/ -o novels.corpus

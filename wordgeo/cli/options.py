@@ -14,7 +14,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ENCODING = [
     click.option(
-        "--tokens", type=click.Choice(["unicode", "whitespace"]), help="How text is cut into words.  [unicode]"
+        "--tokens",
+        metavar="HOW",
+        help="How text is cut into words: unicode, whitespace, or your package.module:function.  [unicode]",
     ),
     click.option(
         "--case", type=click.Choice(["lower", "keep"]), help="Fold words to lower case, or keep them.  [lower]"
@@ -32,6 +34,18 @@ _ENCODING = [
         help="Bytes that are not UTF-8: replace (counted) or strict (an error).  [replace]",
     ),
     click.option("--max-vocab", type=int, metavar="N", help="Prune the vocabulary to about N words while counting."),
+    click.option(
+        "--stop-words",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="Drop the words listed in FILE, one a line.",
+    ),
+    click.option("--digits", type=click.Choice(["keep", "zero"]), help="Keep digits, or make each a 0.  [keep]"),
+    click.option("--min-length", type=int, metavar="N", help="Drop words of fewer than N characters.  [1]"),
+    click.option("--max-length", type=int, metavar="N", help="Drop words of more than N characters."),
+    click.option("--phrases", type=int, metavar="N", help="Passes that join phrases, as new_york; 0 for none.  [0]"),
+    click.option("--phrases-min-count", type=int, metavar="N", help="Phrases: how often a pair occurs at least.  [5]"),
+    click.option("--phrases-threshold", type=float, metavar="X", help="Phrases: the score a pair has to exceed.  [10]"),
 ]
 
 _NEIGHBORS = [

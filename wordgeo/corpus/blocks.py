@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 import wordgeo.corpus._encode as _encode
 
-__all__ = ["TABLES_VERSION", "Block", "Numbered", "Tokenizer", "fold"]
+__all__ = ["LINE_END", "TABLES_VERSION", "Block", "Numbered", "Tokenizer", "fold", "pack", "valid_text"]
 
 TABLES_VERSION: str = _encode.TABLES_VERSION
 EMPTY_SLOT = np.uint64(2**64 - 1)
@@ -125,6 +126,13 @@ class Tokenizer:
 def fold(text: str, lower: bool) -> str:
     """Lower case (`str.lower`) where wanted, in Unicode form NFC."""
     return unicodedata.normalize("NFC", text.lower() if lower else text)
+
+
+def pack(words: Sequence[bytes]) -> tuple[U8, U64]:
+    """Words of UTF-8 laid end to end, and the offset of each."""
+    offsets = np.zeros(len(words) + 1, dtype=np.uint64)
+    np.cumsum(np.fromiter(map(len, words), dtype=np.uint64, count=len(words)), out=offsets[1:])
+    return np.frombuffer(b"".join(words), dtype=np.uint8), offsets
 
 
 def folded(blob: U8, offsets: U64, foreign: U32, lower: bool) -> tuple[U8, U64]:

@@ -21,14 +21,16 @@ import numpy as np
 
 from wordgeo import files
 from wordgeo.corpus.blocks import PLACES_KEPT, TABLES_VERSION, Block, Numbered, Tokenizer
+from wordgeo.corpus.custom import numbered_by
 from wordgeo.corpus.encoded import ARRAYS, FORMAT, FORMAT_VERSION, MARKER, EncodedCorpus, fingerprint
 from wordgeo.corpus.joiner import Joiner
-from wordgeo.corpus.readers import INPUT_FORMATS, Reader, format_by_name
+from wordgeo.corpus.phrases import join_phrases
+from wordgeo.corpus.readers import Reader, format_by_name
+from wordgeo.corpus.settings import Settings
 from wordgeo.corpus.sources import Source, Sources, resolve_sources
 from wordgeo.errors import CorpusError
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
-from wordgeo.validate import choice, whole_number
 from wordgeo.vocabulary import Vocabulary
 
 __all__ = ["TOKENIZER_VERSION", "encode", "encode_cached"]
@@ -55,6 +57,13 @@ def encode(
     field: str = "text",
     encoding_errors: str = "replace",
     max_vocab: int | None = None,
+    stop_words: str | Path | None = None,
+    digits: str = "keep",
+    min_length: int = 1,
+    max_length: int | None = None,
+    phrases: int = 0,
+    phrases_min_count: int = 5,
+    phrases_threshold: float = 10.0,
     threads: int | None = None,
     overwrite: bool = False,
     progress: Progress | bool | None = None,
@@ -72,6 +81,8 @@ def encode(
     tokens
         "unicode": words of running text after UAX #29, with the exceptions listed in the guide; sentences are
         found. "whitespace": the text is tokenised already; words lie between white space, a line is a sentence.
+        "package.module:function": a function of yours, called with each document (`str`), which returns its sentences,
+        each an iterable of words (`str`); a flat iterable of words is one sentence.
     case
         "lower" (`str.lower`) or "keep". Words are in Unicode form NFC either way.
     documents
@@ -86,6 +97,17 @@ def encode(
         What to do about bytes that are not UTF-8: "replace" them by U+FFFD, counted and reported, or "strict": raise.
     max_vocab
         Drop all but this many words, the most frequent. By default no word is dropped.
+    stop_words
+        A file of words, one a line (UTF-8), that are dropped; they are folded as the text is.
+    digits
+        "keep", or "zero": every decimal digit of a word becomes 0, so that 1984 and 2001 are one word, 0000.
+    min_length, max_length
+        Code points: shorter and longer words are dropped.
+    phrases
+        How many times gensim's `Phrases` looks for pairs of words that go together, which become one word
+        (`new_york`); a second pass may find `new_york_city`. 0 for never.
+    phrases_min_count, phrases_threshold
+        Its `min_count` and `threshold`: how often a pair stands there at least, and the score it has to exceed.
     threads
         The result does not depend on it.
     overwrite
@@ -101,7 +123,22 @@ def encode(
     ...     encoded.vocabulary.words, encoded.sentences.tolist()
     (['sat', 'the', 'cat', 'dog', 'too'], [0, 3, 7])
     """
-    settings = _settings(tokens, case, documents, input_format, field, encoding_errors, max_vocab)
+    settings = Settings.of(
+        tokens=tokens,
+        case=case,
+        documents=documents,
+        input_format=input_format,
+        field=field,
+        encoding_errors=encoding_errors,
+        max_vocab=max_vocab,
+        stop_words=stop_words,
+        digits=digits,
+        min_length=min_length,
+        max_length=max_length,
+        phrases=phrases,
+        phrases_min_count=phrases_min_count,
+        phrases_threshold=phrases_threshold,
+    )
     count, shown = resolve_threads(threads), resolve_progress(progress)
     found = resolve_sources(sources)
     with files.atomic_folder(output, marker=MARKER, overwrite=overwrite) as folder:
@@ -119,6 +156,13 @@ def encode_cached(
     field: str = "text",
     encoding_errors: str = "replace",
     max_vocab: int | None = None,
+    stop_words: str | Path | None = None,
+    digits: str = "keep",
+    min_length: int = 1,
+    max_length: int | None = None,
+    phrases: int = 0,
+    phrases_min_count: int = 5,
+    phrases_threshold: float = 10.0,
     threads: int | None = None,
     progress: Progress | bool | None = None,
 ) -> EncodedCorpus:
@@ -126,7 +170,22 @@ def encode_cached(
 
     Entries that were used longest ago make room for new ones beyond `WORDGEO_CACHE_LIMIT` gigabytes.
     """
-    settings = _settings(tokens, case, documents, input_format, field, encoding_errors, max_vocab)
+    settings = Settings.of(
+        tokens=tokens,
+        case=case,
+        documents=documents,
+        input_format=input_format,
+        field=field,
+        encoding_errors=encoding_errors,
+        max_vocab=max_vocab,
+        stop_words=stop_words,
+        digits=digits,
+        min_length=min_length,
+        max_length=max_length,
+        phrases=phrases,
+        phrases_min_count=phrases_min_count,
+        phrases_threshold=phrases_threshold,
+    )
     count, shown = resolve_threads(threads), resolve_progress(progress)
     cache = files.cache_folder("corpora")
     found = resolve_sources(sources)
@@ -146,38 +205,16 @@ def encode_cached(
     return EncodedCorpus.open(entry)
 
 
-def _settings(
-    tokens: str,
-    case: str,
-    documents: str,
-    input_format: str | None,
-    field: str,
-    encoding_errors: str,
-    max_vocab: int | None,
-) -> dict[str, Any]:
-    if input_format is not None:
-        choice("input_format", input_format, INPUT_FORMATS)
-    if max_vocab is not None:
-        max_vocab = whole_number("max_vocab", max_vocab, 1)
-    return {
-        "tokens": choice("tokens", tokens, ("unicode", "whitespace")),
-        "case": choice("case", case, ("lower", "keep")),
-        "documents": choice("documents", documents, ("blank", "line")),
-        "input_format": input_format,
-        "field": field,
-        "encoding_errors": choice("encoding_errors", encoding_errors, ("replace", "strict")),
-        "max_vocab": max_vocab,
-    }
-
-
 def _checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
-def _cache_key(sources: list[tuple[str, str]], settings: dict[str, Any]) -> str:
+def _cache_key(sources: list[tuple[str, str]], settings: Settings) -> str:
     contents = [(format_by_name(name), checksum) for name, checksum in sources]  # names tell nothing but the format
-    key = json.dumps([contents, settings, TOKENIZER_VERSION, TABLES_VERSION, FORMAT_VERSION])
+    key = json.dumps(
+        [contents, {**settings.text, **settings.steps()}, TOKENIZER_VERSION, TABLES_VERSION, FORMAT_VERSION]
+    )
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
 
 
@@ -190,18 +227,18 @@ def _keep_in_cache(fresh: Path, entry: Path) -> None:
 
 
 def _encode_into(
-    folder: Path, sources: list[Source], settings: dict[str, Any], threads: int, progress: Progress
+    folder: Path, sources: list[Source], settings: Settings, threads: int, progress: Progress
 ) -> dict[str, Any]:
     """Fills the folder; returns what its `corpus.json` holds."""
-    flaws = _Flaws(refuse=settings["encoding_errors"] == "strict")
-    reader = Reader(sources, input_format=settings["input_format"], field=settings["field"], report=flaws.add)
+    flaws = _Flaws(refuse=settings.text["encoding_errors"] == "strict")
+    reader = Reader(sources, input_format=settings.text["input_format"], field=settings.text["field"], report=flaws.add)
     flaws.names = reader.names
     sizes = [source.size for source in sources]
     progress.start("encoding", None if None in sizes else sum(size or 0 for size in sizes), "B")
     try:
         with Joiner(folder) as joiner:
             done = 0
-            for block, numbered in _numbered(reader.blocks(), settings, threads):
+            for block, numbered in _numbered(reader, settings, threads):
                 flaws.add_block(block, numbered)
                 joiner.add(block, numbered)
                 progress.advance(reader.position - done)
@@ -210,17 +247,22 @@ def _encode_into(
         progress.finish()
     if not joiner.tokens:
         raise CorpusError(f"no word in {', '.join(source.name for source in sources[:3])}; there is nothing to encode")
-    vocabulary, pruned = joiner.renumber(settings["max_vocab"])
-    if settings["tokens"] == "unicode":
-        _refuse_languages_without_spaces(vocabulary)
+    if settings.text["tokens"] == "unicode":
+        _refuse_languages_without_spaces(joiner.vocabulary)
+    max_vocab, phrases = settings.text["max_vocab"], settings.phrases
+    vocabulary, pruned = joiner.renumber(None if phrases.passes else max_vocab, settings.words)
+    found: dict[str, Any] = {"dropped": joiner.dropped} if settings.words.recorded() else {}
+    if phrases.passes:
+        vocabulary, pruned, found["phrases_found"] = join_phrases(folder, vocabulary, phrases, max_vocab, progress)
     with (folder / "vocabulary").open("wb") as file:
         vocabulary.write(file)
     made = {
-        "tokens": settings["tokens"],
-        "case": settings["case"],
+        "tokens": settings.text["tokens"],
+        "case": settings.text["case"],
         "normalization": "NFC",
         "unicode": TABLES_VERSION,
         "tokenizer_version": TOKENIZER_VERSION,
+        **settings.steps(),
     }
     arrays = [np.load(folder / name, mmap_mode="r") for name in ARRAYS]
     info = {
@@ -228,7 +270,7 @@ def _encode_into(
         "format_version": FORMAT_VERSION,
         "fingerprint": fingerprint(arrays, vocabulary, json.dumps(made)),
         **made,
-        "documents": settings["documents"],
+        "documents": settings.text["documents"],
         "counts": {
             "tokens": len(arrays[0]),
             "types": len(vocabulary),
@@ -239,6 +281,7 @@ def _encode_into(
         "replaced": flaws.to_dict(),
         "nul_characters": flaws.nul_characters,
         "pruned": pruned,
+        **found,
     }
     files.write_json(folder / MARKER, info)
     return info
@@ -258,12 +301,19 @@ def _refuse_languages_without_spaces(vocabulary: Vocabulary) -> None:
         )
 
 
-def _numbered(blocks: Iterator[Block], settings: dict[str, Any], threads: int) -> Iterator[tuple[Block, Numbered]]:
+def _numbered(reader: Reader, settings: Settings, threads: int) -> Iterator[tuple[Block, Numbered]]:
     """The blocks with what became of them, in order; a few are in flight."""
 
     def tokenizer() -> Tokenizer:
-        return Tokenizer(tokens=settings["tokens"], case=settings["case"], documents=settings["documents"])
+        return Tokenizer(
+            tokens=settings.text["tokens"], case=settings.text["case"], documents=settings.text["documents"]
+        )
 
+    blocks, how = reader.blocks(), settings.text
+    if settings.tokenizer:
+        lower = how["case"] == "lower"
+        yield from numbered_by(settings.tokenizer, blocks, reader.names, lower=lower, documents=how["documents"])
+        return
     if threads == 1:
         alone = tokenizer()
         for block in blocks:

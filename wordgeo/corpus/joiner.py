@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from wordgeo.corpus.blocks import Block, Numbered
 from wordgeo.corpus.encoded import ARRAYS, DOCUMENTS, IDS, NPY_HEADER_BYTES, SENTENCES, npy_header
+from wordgeo.corpus.filters import WordFilter
 from wordgeo.vocabulary import Vocabulary, WordCounter
 
 __all__ = ["Joiner"]
@@ -28,6 +30,7 @@ class Joiner:
         self._counter = WordCounter()
         self.tokens = self._sentences = self._documents = 0
         self._sentence_end = self._document_end = 0  # the last one written
+        self.dropped: dict[str, dict[str, int]] = {}  # types and tokens, by the option that had them go
 
     def __enter__(self) -> Joiner:
         with contextlib.ExitStack() as stack:
@@ -82,21 +85,45 @@ class Joiner:
             self._documents += len(ends)
             self._document_end = int(ends[-1])
 
-    def renumber(self, max_vocab: int | None) -> tuple[Vocabulary, dict[str, int]]:
-        """Gives words their rank as number and drops those beyond `max_vocab`; says what was dropped."""
-        vocabulary, ranks = self._counter.ranked()
+    @functools.cached_property
+    def _ranked(self) -> tuple[Vocabulary, npt.NDArray[np.uint32]]:
+        return self._counter.ranked()
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """All words with their counts, once every block was added."""
+        return self._ranked[0]
+
+    def renumber(self, max_vocab: int | None, words: WordFilter | None = None) -> tuple[Vocabulary, dict[str, int]]:
+        """Gives words their rank as number and drops those that `words` has go, then those beyond `max_vocab`.
+
+        Returns the vocabulary and what `max_vocab` dropped; what `words` dropped is in `dropped`.
+        """
+        vocabulary, ranks = self._ranked
+        if words and words.recorded():
+            vocabulary, moved, self.dropped = words.applied(vocabulary)
+            ranks = moved[ranks]
+        dropped = sum(part["tokens"] for part in self.dropped.values())
+        if dropped:
+            log.warning(
+                "%d tokens were dropped: %s",
+                dropped,
+                ", ".join(f"{part['tokens']} by {name}" for name, part in self.dropped.items() if part["tokens"]),
+            )
         ids = np.memmap(self._folder / IDS, "<u4", "r+", NPY_HEADER_BYTES)
-        if max_vocab is None or max_vocab >= len(vocabulary):
+        most = len(vocabulary) if max_vocab is None else min(max_vocab, len(vocabulary))
+        if most == len(vocabulary) and not dropped:
             for begin in range(0, len(ids), REMAP_TOKENS):
                 ids[begin : begin + REMAP_TOKENS] = ranks[ids[begin : begin + REMAP_TOKENS]]
             ids.flush()
             return vocabulary, {"types": 0, "tokens": 0}
-        kept = self._drop(ids, ranks, max_vocab)
-        pruned = {"types": len(vocabulary) - max_vocab, "tokens": self.tokens - kept}
-        log.warning(
-            "max_vocab %d: the %d rarest words were dropped, %d tokens", max_vocab, pruned["types"], pruned["tokens"]
-        )
-        return vocabulary.head(max_vocab), pruned
+        kept = self._drop(ids, ranks, most)
+        pruned = {"types": len(vocabulary) - most, "tokens": self.tokens - dropped - kept}
+        if pruned["types"]:
+            log.warning(
+                "max_vocab %d: the %d rarest words were dropped, %d tokens", most, pruned["types"], pruned["tokens"]
+            )
+        return vocabulary.head(most), pruned
 
     def _drop(self, ids: np.memmap, ranks: npt.NDArray[np.uint32], most: int) -> int:
         """Moves the tokens that stay together, in place, and the sentences and documents with them."""

@@ -49,6 +49,16 @@ def _text(name: str, value: object) -> str:
     return value
 
 
+def _path(name: str, value: object) -> str:
+    return _text(name, str(value) if isinstance(value, Path) else value)
+
+
+def _tokens(name: str, value: str) -> str:
+    from wordgeo.corpus.custom import check_tokens
+
+    return check_tokens(name, value)
+
+
 def _algorithm(name: str, value: str) -> str:
     if value in ALGORITHMS_OF_LATER_VERSIONS:
         raise OptionError(f"{name} is {value!r}; this version trains {', '.join(ALGORITHMS)}")
@@ -181,13 +191,20 @@ def defaults_table() -> TrainingDefaults:
 
 # How text is made into ids: legal beside the training options wherever those are written.
 ENCODING_OPTIONS: dict[str, Check] = {
-    "tokens": partial(choice, allowed=("unicode", "whitespace")),
+    "tokens": _tokens,
     "case": partial(choice, allowed=("lower", "keep")),
     "documents": partial(choice, allowed=("blank", "line")),
     "input_format": partial(choice, allowed=("text", "jsonl", "csv", "tsv", "html", "mediawiki", "parquet", "arrow")),
     "field": _text,
     "encoding_errors": partial(choice, allowed=("replace", "strict")),
     "max_vocab": partial(whole_number, low=1),
+    "stop_words": _path,
+    "digits": partial(choice, allowed=("keep", "zero")),
+    "min_length": partial(whole_number, low=1),
+    "max_length": partial(whole_number, low=1),
+    "phrases": partial(whole_number, low=0, high=10),
+    "phrases_min_count": partial(whole_number, low=1),
+    "phrases_threshold": partial(number, low=0),
 }
 MOST_RUNS = 999
 _ALL_OPTIONS: dict[str, Check] = {

@@ -105,6 +105,7 @@ def _config(known: dict[str, Any]) -> TrainingConfig:
 
 def _corpus(known: dict[str, Any], given: EncodedCorpus | str | Path | None, progress: Any) -> EncodedCorpus:
     from wordgeo.corpus import EncodedCorpus, encode_cached
+    from wordgeo.corpus.custom import is_custom
 
     fingerprint = known["fingerprint"]
     if given is None:
@@ -118,6 +119,12 @@ def _corpus(known: dict[str, Any], given: EncodedCorpus | str | Path | None, pro
         raise NotFoundError(f"the corpus {fingerprint} is not in the cache; name it or its text (--corpus)")
     if isinstance(given, (str, Path)):
         how = {name: known[name] for name in ("tokens", "case", "documents") if known.get(name)}
+        if not EncodedCorpus.is_one(given) and is_custom(how.get("tokens", "")):
+            # A model may come from anywhere: the function that it names is not run because it says so.
+            raise CorpusError(
+                f"the words of this model were found by {how['tokens']}; encode the text with it "
+                "(--tokens), and name that corpus (--corpus)"
+            )
         given = EncodedCorpus.open(given) if EncodedCorpus.is_one(given) else encode_cached(given, **how)
     if given.fingerprint != fingerprint:
         raise CorpusError(

@@ -94,6 +94,7 @@ def train(
 
 def _encoded(source: Any, encoding: dict[str, Any], config: TrainingConfig, progress: Any) -> EncodedCorpus:
     from wordgeo.corpus import EncodedCorpus, encode_cached
+    from wordgeo.corpus.settings import recorded_and_given
 
     if isinstance(source, (list, tuple)):
         if len(source) > 1:
@@ -107,11 +108,15 @@ def _encoded(source: Any, encoding: dict[str, Any], config: TrainingConfig, prog
     if not isinstance(source, EncodedCorpus):
         return encode_cached(source, threads=config.threads, progress=progress, **encoding)
     for name, value in encoding.items():
-        if name not in source.info:
-            raise OptionError(f"{name} says how text is read, but {source.path} is encoded already; leave {name} out")
-        if source.info[name] != value:
+        try:
+            recorded, now = recorded_and_given(source.info, name, value)
+        except KeyError:
             raise OptionError(
-                f"{name} is {value!r}, but {source.path} was encoded with {name} {source.info[name]!r}; "
+                f"{name} says how text is read, but {source.path} is encoded already; leave {name} out"
+            ) from None
+        if recorded != now:
+            raise OptionError(
+                f"{name} is {value!r}, but {source.path} was encoded with {name} {recorded!r}; "
                 f"leave {name} out or encode the text again"
             )
     return source
