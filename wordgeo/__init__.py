@@ -6,6 +6,7 @@ Names are loaded when they are first used, so that `import wordgeo` costs nothin
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from wordgeo._version import __version__
@@ -60,6 +61,11 @@ if not TYPE_CHECKING:  # a type checker is to see the names above and nothing el
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module 'wordgeo' has no attribute {name!r}")
+        if find_spec("wordgeo._fast") is None:
+            raise ImportError(
+                "this is wordgeo's source folder, which is not compiled: run Python from another folder to use the "
+                "installed package, or build in place (python setup.py build_ext --inplace)"
+            )
         value = getattr(import_module(_HOMES[name]), name)
         globals()[name] = value
         return value
