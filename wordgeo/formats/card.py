@@ -78,7 +78,7 @@ model.encode([{example}])
   that touches a word makes it unknown, and a word with a space in it is never met. The last row of the tensor, zero,
   stands for unknown words ({unknown}): model2vec leaves them out of the mean, sentence-transformers counts zeros.
 - One training is one sample: neighbours and scores change with the seed and the corpus. Train several runs and compare
-  them (`wordgeo stability`) before a claim rests on a neighbour.
+  them (`wordgeo train --runs`, `Ensemble.agreement`) before a claim rests on a neighbour.
 - Word vectors repeat the associations of their corpus, prejudices included.
 """
 
