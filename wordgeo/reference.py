@@ -14,6 +14,7 @@ __all__ = [
     "analogies",
     "combine",
     "cosines",
+    "directions",
     "dots",
     "norms",
     "pair_scores",
@@ -65,14 +66,14 @@ def scores(matrix: F32, norms: F64, query: F64, query_norm: float, out: F32, scr
     out[:] = _cosines(matrix, norms, query, query_norm)
 
 
-def combine(matrix: F32, norms: F64, rows: I64, weights: F64, out: F32, scratch: Any) -> None:
-    """out[i] = the unit vector along the weighted sum of unit vectors, in the order of the operands."""
+def combine(matrix: F32, norms: F64, rows: I64, weights: F64, out: F32, lengths: F64, scratch: Any) -> None:
+    """out[i] = the unit vector along the weighted sum of unit vectors, in the order of the operands; and its length."""
     for i in range(len(rows)):
         total = np.zeros(matrix.shape[1])
         for row, weight in zip(rows[i], weights[i], strict=True):
             if row >= 0 and norms[row] > 0:
                 total = total + weight * (matrix[row].astype(np.float64) / norms[row])
-        length = np.sqrt(dots(total * total))
+        length = lengths[i] = np.sqrt(dots(total * total))
         out[i] = (total / length).astype(np.float32) if length > 0 else 0.0
 
 
@@ -165,33 +166,29 @@ def analogies(
     method: int,
     matrix: F32,
     norms: F64,
-    first: int,
-    scale: Any,
-    codes: Any,
-    code_scales: Any,
-    code_errors: Any,
-    unit: Any,
-    word_codes: Any,
-    corrections: Any,
-    word_scales: Any,
-    word_errors: Any,
+    ids: I64,
+    begin: int,
+    end: int,
     questions: npt.NDArray[np.int32],
+    vectors: F32,
+    word_norms: F64,
     lengths: Any,
     queries: F32,
     query_norms: F64,
     shifts: F64,
-    vectors: F32,
-    word_norms: F64,
     epsilon: float,
     exclude: I64,
     gold: F32,
     ranks: I64,
+    floors: Any,
     best_scores: F32,
     best_rows: I64,
     held: I64,
     *scratch: Any,
 ) -> None:
     """3CosAdd (method 0), 3CosMul (1) and PairDirection (2): every row scored for every question."""
+    rows = ids[begin:end] if len(ids) else np.arange(begin, end)
+    matrix, norms = matrix[rows], norms[rows]
     for q, (a, b, c) in enumerate(questions):
         of_query = _cosines(matrix, norms, queries[q].astype(float), query_norms[q])
         of_a, of_b, of_c = (_cosines(matrix, norms, vectors[w].astype(float), word_norms[w]) for w in (a, b, c))
@@ -204,10 +201,13 @@ def analogies(
             defined = (square > 0) & (norms > 0) & (word_norms[c] > 0) & (query_norms[q] > 0)
             values = np.where(defined, (of_query - shifts[q]) / np.sqrt(np.where(defined, square, 1.0)), 0.0)
         scores = values.astype(np.float32)
-        rows = first + np.arange(len(scores))
-        allowed = ~np.isin(rows, exclude[q])
-        ranks[q] += [(scores[allowed] > gold[q]).sum(), (scores[allowed] >= gold[q]).sum()]
-        _offer(scores, first, exclude[q], best_scores, best_rows, held, q)
+        ranks[q] += [(scores > gold[q]).sum(), (scores >= gold[q]).sum()]
+        _offer(scores, begin, exclude[q], best_scores, best_rows, held, q)
+
+
+def directions(*arguments: Any) -> None:
+    """PairDirection; see `analogies`."""
+    analogies(2, *arguments)
 
 
 def sort_best(best_scores: F32, best_rows: I64, held: I64) -> None:
