@@ -16,6 +16,7 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.query.screens import Best, Run, pools
 from wordgeo.query.search import combine, combine_lengths, search, top_k
+from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice
 
 __all__ = ["COSMUL_EPSILON", "METHODS", "Answers", "Questions", "analogies"]
@@ -24,7 +25,7 @@ METHODS = ("3cosadd", "3cosmul", "pairdirection")  # in the engine's order
 COSMUL_EPSILON = 1e-6
 
 FEW_QUESTIONS = 8  # up to so many have about as many words as questions, and a table of words saves nothing
-QUESTIONS_A_BLOCK = 1 << 15
+MEMORY_A_THREAD = 48 << 20  # beyond the answers; more questions are answered one half after the other
 TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay in the second-level cache
 ROWS_A_TILE = 512
 ROWS_A_RUN = 4096  # between runs, threads tell each other how good an answer has to be
@@ -86,6 +87,21 @@ def analogies(
     if method == "3cosadd" and gold is None and len(rows) <= FEW_QUESTIONS:
         return Answers(*top_k(embeddings, _offsets(operands or embeddings, rows), **where))
     # Questions with the same (a, b) side by side share most of their sums.
+    if len(rows) > 1 and _memory_for(embeddings, rows, k, method) > MEMORY_A_THREAD * resolve_threads(threads):
+        first, second = (
+            analogies(
+                embeddings, *rows[half].T, k=k, method=method, gold=None if gold is None else gold[half], limit=limit,
+                exclude=False if excluded is None else excluded[half], candidates=candidates, operands=operands,
+                epsilon=epsilon, threads=threads,
+            )
+            for half in (slice(len(rows) // 2), slice(len(rows) // 2, None))
+        )  # fmt: skip
+        return Answers(
+            np.concatenate([first.rows, second.rows]),
+            np.concatenate([first.scores, second.scores]),
+            _joined(first.rank_min, second.rank_min),
+            _joined(first.rank_max, second.rank_max),
+        )
     # Those that stand together in a benchmark stay together: they have words in common.
     _, seen, pair = np.unique(rows[:, 0] << 32 | rows[:, 1], return_index=True, return_inverse=True)
     order = np.argsort(seen[pair], kind="stable")
@@ -97,7 +113,7 @@ def analogies(
     table = Table(asked, scores)
     found = search(
         embeddings, len(rows), table.visit, k=k, exclude=None if excluded is None else excluded[order], limit=limit,
-        candidates=candidates, threads=threads, block=QUESTIONS_A_BLOCK, rows_a_run=ROWS_A_RUN, finish=table.finish,
+        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN, finish=table.finish,
     )  # fmt: skip
     back = np.argsort(order)
     if gold is None:
@@ -254,6 +270,17 @@ class Table:
 def _offsets(embeddings: Embeddings, rows: I64) -> F32:
     """Unit vectors along b - a + c."""
     return combine(embeddings, rows[:, [1, 0, 2]], np.tile([1.0, -1.0, 1.0], (len(rows), 1)))
+
+
+def _joined(first: I64 | None, second: I64 | None) -> I64 | None:
+    return None if first is None or second is None else np.concatenate([first, second])
+
+
+def _memory_for(embeddings: Embeddings, rows: I64, k: int, method: str) -> int:
+    """Bytes for all these questions at once, as if one thread worked on them."""
+    words, d = len(np.unique(rows)), embeddings.dimensions
+    a_question = 4 * d + max(LEAST_WAITING, 8 * k) * 8 + 32 * min(k, len(embeddings)) + 400
+    return len(rows) * a_question + words * (6 * d + (64 * 10 if method == "pairdirection" else 64 * 4))
 
 
 def _distinct(rows: I64 | None, limit: int | None, candidates: I64 | None) -> Iterator[I64]:

@@ -20,6 +20,7 @@ QUERIES_A_BLOCK = 192
 ROWS_A_SCORE = 1 << 14
 SUMS_A_BLOCK = 1 << 11
 LEAST_SHARE = 1 << 10
+ROWS_A_CALL = 1 << 19
 CANDIDATES_A_BLOCK = 1 << 13  # rows gathered at a time when only some rows are searched
 
 F32 = npt.NDArray[np.float32]
@@ -159,7 +160,7 @@ def search(
 ) -> Best:
     """Lays n queries × rows out in blocks, lets `visit` fill the best of each, and merges those of the same query.
 
-    With `rows_a_run`, threads that share the rows take runs of about so many in turns; else one run each.
+    With `rows_a_run`, threads that share the rows take runs of up to so many in turns; else equal parts.
     `finish` is called when all runs of a best are over.
     """
     whole_number("k", k, 1)
@@ -178,33 +179,47 @@ def search(
     blocks = [slice(begin, min(begin + block, n)) for begin in range(0, n, block)]
     # Few queries: the threads share the rows. Many: each takes queries of its own, and no merging is needed.
     parts = 1 if len(blocks) >= threads else max(1, min(threads, size // ROWS_A_TILE))
-    cuts = [size * part // parts // GROUP * GROUP for part in range(parts)] + [size]
+    if rows_a_run is not None:
+        cuts = _growing(size, parts, rows_a_run)
+    else:
+        runs = max(parts, -(-size // ROWS_A_CALL))
+        cuts = [size * run // runs // GROUP * GROUP for run in range(runs)] + [size]
     answers = [[Best(exclude[q], k) for _ in range(parts)] for q in blocks]
-    shared = [iter(_shares(size, parts, rows_a_run)) if rows_a_run else None for _ in blocks]
+    free = [list(bests) for bests in answers]
 
-    def work(block: int, part: int) -> None:
+    def work(block: int, begin: int, end: int) -> None:
+        best = free[block].pop()  # a block has one for each thread that may work on it
+        for run in _runs(embeddings, begin, end, candidates):
+            visit(run, blocks[block], best)
+        free[block].append(best)
+
+    def conclude(block: int, part: int) -> None:
         best = answers[block][part]
-        for begin, end in shared[block] or [(cuts[part], cuts[part + 1])]:
-            for run in _runs(embeddings, begin, end, candidates):
-                visit(run, blocks[block], best)
         if finish is not None:
             finish(blocks[block], best)
         best.finish()
 
-    run_blocks(work, [(block, part) for block in range(len(blocks)) for part in range(parts)], threads)
+    # A call of the engine is not interrupted, so that Ctrl-C waits for one call at most.
+    every = range(len(blocks))
+    if parts > 1:
+        run_blocks(work, [(block, *run) for run in pairwise(cuts) for block in every], threads)
+    else:
+        for run in pairwise(cuts):
+            run_blocks(work, [(block, *run) for block in every], threads)
+    run_blocks(conclude, [(block, part) for block in every for part in range(parts)], threads)
     merged = Best.joined([Best.merged(bests) for bests in answers], exclude, k)
     if candidates is not None and size:
         merged.rows = np.where(merged.rows >= 0, candidates[merged.rows], -1)
     return merged
 
 
-def _shares(size: int, parts: int, most: int) -> list[tuple[int, int]]:
-    """Runs of rows to be taken in turns: short at first, when nothing is known, and at last, when none should wait."""
+def _growing(size: int, parts: int, most: int) -> list[int]:
+    """Cuts of rows into runs: short at first, when nothing is known, and at last, when no thread should wait."""
     cuts = [0]
     while cuts[-1] < size:
-        share = min(max(GROUP, cuts[-1]), max((size - cuts[-1]) // (2 * parts), LEAST_SHARE), most)
-        cuts.append(min(cuts[-1] + max(share, LEAST_SHARE) // GROUP * GROUP, size))
-    return list(pairwise(cuts))
+        share = max(min(cuts[-1], (size - cuts[-1]) // (2 * parts), most), LEAST_SHARE)
+        cuts.append(min(cuts[-1] + share // GROUP * GROUP, size))
+    return cuts
 
 
 def _runs(embeddings: Embeddings, begin: int, end: int, candidates: I64 | None) -> Iterator[Run]:
