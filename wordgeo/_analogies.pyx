@@ -127,7 +127,7 @@ def analogy_scores(
             out[q] = NAN if rows[q] < 0 else analogy_score(&asked, matrix, norms, rows[q], vectors, word_norms)
 
 
-def quantise(
+def quantise_words(
     const float[:, ::1] matrix,        # IN [w, d]
     const double[::1] norms,           # IN [w]
     double length,                     # of the codes

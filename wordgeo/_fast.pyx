@@ -20,8 +20,8 @@ so the screened cosine is off by less than (d + 8) u / (1 - (d + 8) u). Underflo
 scale = NaN and are always rescored (a NaN passes every screen). `slack` is this bound and a margin for the rounding
 of scores to float32. Where it excludes nothing, every row is rescored: slower, and still right.
 
-Nothing here validates or allocates; `wordgeo.query` does. Every function that scores has a twin in
-reference.py; `quantise` is held against exact integers, `overlaps` against sets (tests).
+Nothing here validates or allocates; `wordgeo.query` does. Every function that scores or makes codes has a twin in
+reference.py; `overlaps` is held against sets (tests).
 """
 
 cdef const kernel_set *kernels = wordgeo_kernel_sets[0]

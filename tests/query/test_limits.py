@@ -198,7 +198,7 @@ def test_the_error_of_int16_codes_is_below_the_bound(kind, d):
     model = wg.from_arrays([f"w{i}" for i in range(80)], KINDS[kind](rng, 80, d).astype(np.float32))
     table = Table(Questions(model, np.arange(78).reshape(-1, 3), "3cosadd"), np.full(26, np.nan, np.float32))
     rows, errors = np.empty_like(np.empty((80, table.codes.shape[1]), np.int16)), np.empty(80)
-    _analogies.quantise(model.vectors, model.norms, 32767.0, rows, errors)
+    _analogies.quantise_words(model.vectors, model.norms, 32767.0, rows, errors)
     products = rows.astype(np.int64) @ table.codes.astype(np.int64).T
     assert np.abs(products).max() <= 16383 * 2**17
     cells = (products + 2**16) >> 17

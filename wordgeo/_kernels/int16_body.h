@@ -77,7 +77,7 @@ TARGET static double NAME(quantise16)(const float *row, double inverse, size_t s
             }
         }
     }
-    return ((off[0] + off[4]) + (off[1] + off[5])) + ((off[2] + off[6]) + (off[3] + off[7]));
+    return ((off[0] + off[4]) + (off[2] + off[6])) + ((off[1] + off[5]) + (off[3] + off[7]));
 }
 
 #ifdef INT16S

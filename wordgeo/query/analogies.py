@@ -187,7 +187,7 @@ class Table:
         length *= 1 - 1e-6
         self.unit = ROW_LENGTH * length / 2.0**17
         self.codes, self.errors = np.empty((n, 2 * pairs), dtype=np.int16), np.empty(n)
-        _analogies.quantise(vectors, norms, length, self.codes, self.errors)
+        _analogies.quantise_words(vectors, norms, length, self.codes, self.errors)
         self.logarithms = self._logarithms() if questions.method == 1 else np.empty((1, 1), dtype=np.int16)
         # What is so good that k other rows are known to reach it; shared between threads.
         self.floors = np.full(len(places), -np.inf, dtype=np.float32)
