@@ -48,6 +48,7 @@ cdef extern from "analogies.h" nogil:
                                             double)
     double logarithms_of "wordgeo_analogy_logarithms"(const int16_t *, size_t, const int16_t *, double, double,
                                                       int16_t *)
+    size_t index_of "wordgeo_analogy_index"(int16_t)
     int marks_of "wordgeo_analogy_marks"(double, double, double, int16_t *)
     void direction_base "wordgeo_direction_base"(const float *, const float *, float, double, size_t, float *)
     void direction_factor "wordgeo_direction_factor"(const float *, float, size_t, float *)
@@ -201,7 +202,7 @@ def analogies(
     int16_t[::1] codes,                # scratch [rows at a time * 2 * pairs]
     int16_t[:, ::1] table,             # scratch [w, rows at a time, a multiple of 16]: cosines of words and rows
     uint32_t[::1] chosen,              # scratch [rows at a time]
-    const int16_t[:, ::1] logarithms,  # IN [2, 32768] for MUL: those of s and of s + epsilon, for cosines from -16384
+    const int16_t[:, ::1] logarithms,  # IN [2, 16384] for MUL: those of s and of s + epsilon, from the lowest cosine
     double margin,                     # added to the errors of every question
     int16_t[:, ::1] logs,              # scratch, the same shape as table for MUL: logarithms
     int16_t[::1] base,                 # scratch [rows at a time]: what all questions with the same (a, b) share
@@ -245,7 +246,7 @@ def analogies(
                 error = (1 + here.row_error) * word_errors[w]
                 if method == MUL:
                     error = logarithms_of(&table[w, 0], <size_t> count, &logarithms[0, 0], unit,
-                                          here.row_error + error + 0.5 / unit, &logs[w, 0])
+                                          here.row_error + error + 1 / unit, &logs[w, 0])
                 if error > errors[w] or errors[w] == INFINITY:
                     stale = True
                     errors[w] = error * ROOM
@@ -267,7 +268,7 @@ def analogies(
                         base[i] = of_b[i] - of_a[i]
                 else:
                     for i in range(count):
-                        base[i] = of_b[i] - logarithms[1, of_a[i] + 16384]
+                        base[i] = of_b[i] - logarithms[1, index_of(of_a[i])]
                 next_ = q + 1
                 while next_ < m and questions[next_, 0] == a and questions[next_, 1] == b:
                     next_ += 1
@@ -280,8 +281,8 @@ def analogies(
                     here.of_a, here.of_b, here.of_c = of_a, &table[b, 0], &table[asked.c, 0]
                     here.term = &terms[asked.c, 0]
                     if (unclear[p] & ANY_MAY_BE_NEAR or hits[p] & IS_NEAR) and gold[p] == gold[p]:
-                        count_near(&asked, &here, unclear[p] & ANY_MAY_BE_NEAR, &marks[p, 0], gold[p], matrix, norms,
-                                   ids, vectors, word_norms, &ranks[p, 0])
+                        count_near(&asked, &here, unclear[p] & ANY_MAY_BE_NEAR, &marks[p, 0], gold[p], unit,
+                                   word_errors, matrix, norms, ids, vectors, word_norms, &ranks[p, 0])
                     if unclear[p] & ANY_MAY_REACH or hits[p] & REACHES:
                         best = list_of(best_scores, best_rows, held, p)
                         offer_tile(&asked, &here, &aims[p, 0], lengths[p], unit, word_errors, exclude, p, matrix,
@@ -344,21 +345,37 @@ cdef struct tile:
     uint32_t *chosen
 
 
-cdef void count_near(question *asked, tile *here, bint every, const int16_t *marks, float gold,
-                     const float[:, ::1] matrix, const double[::1] norms, const int64_t[::1] ids,
-                     const float[:, ::1] vectors, const double[::1] word_norms, int64_t *ranks) noexcept nogil:
+cdef inline analogy_bounds bounds_of_product(question *asked, tile *here, size_t at, double unit,
+                                             const double[::1] word_errors) noexcept nogil:
+    # Bounds of a score by MUL from its own cosines: closer than those of sums, which hold for a whole tile.
+    cdef double error = here.row_error + 0.5 / unit, more = 1 + here.row_error
+    return bounds_of(MUL, here.of_a[at] / unit, here.of_b[at] / unit, here.of_c[at] / unit,
+                     error + more * word_errors[asked.a], error + more * word_errors[asked.b],
+                     error + more * word_errors[asked.c], asked.epsilon, 0, 0)
+
+
+cdef void count_near(question *asked, tile *here, bint every, const int16_t *marks, float gold, double unit,
+                     const double[::1] word_errors, const float[:, ::1] matrix, const double[::1] norms,
+                     const int64_t[::1] ids, const float[:, ::1] vectors, const double[::1] word_norms,
+                     int64_t *ranks) noexcept nogil:
     # Scores the rows that the sums leave undecided, and adds those above gold and those at least as high.
-    cdef size_t i, found = <size_t> here.count
-    cdef Py_ssize_t row
+    cdef size_t i, at, found = <size_t> here.count
     cdef float exact
+    cdef analogy_bounds known
     if not every:
         found = kernels.select16(here.base, here.term, 0, found, marks[1], marks[2], here.chosen)
     for i in range(found):
+        at = i if every else here.chosen[i]
+        if asked.method == MUL:
+            known = bounds_of_product(asked, here, at, unit, word_errors)
+            if known.low > gold or known.high < gold:
+                ranks[0] += known.low > gold
+                ranks[1] += known.low > gold
+                continue
         if i + 1 < found:
             fetch(&matrix[row_of(ids, here.at + <Py_ssize_t> (i + 1 if every else here.chosen[i + 1])), 0],
                   <size_t> matrix.shape[1])
-        row = row_of(ids, here.at + <Py_ssize_t> (i if every else here.chosen[i]))
-        exact = analogy_score(asked, matrix, norms, row, vectors, word_norms)
+        exact = analogy_score(asked, matrix, norms, row_of(ids, here.at + <Py_ssize_t> at), vectors, word_norms)
         ranks[0] += exact > gold
         ranks[1] += exact >= gold
 
@@ -400,11 +417,7 @@ cdef void offer_tile(question *asked, tile *here, double *aims, double length, d
                     error = aims[2] * inverse
                     known.low, known.high = <float> (value - error), <float> (value + error)
             else:
-                error = here.row_error + 0.5 / unit
-                value = 1 + here.row_error
-                known = bounds_of(MUL, here.of_a[at] / unit, here.of_b[at] / unit, here.of_c[at] / unit,
-                                  error + value * word_errors[asked.a], error + value * word_errors[asked.b],
-                                  error + value * word_errors[asked.c], asked.epsilon, 0, 0)
+                known = bounds_of_product(asked, here, at, unit, word_errors)
             if known.high < waiting.floor or is_excluded(place, exclude, q):
                 continue
             if not pool_offer(waiting, <uint32_t> place, known.low, known.high):

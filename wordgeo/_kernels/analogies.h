@@ -14,7 +14,7 @@
  * z is chosen so that |T| <= 16383, and a difference of two T fits int16. ADD is a sum of three T, in which the error of
  * the row comes once, with the length of what it is multiplied with:
  *     |T_b - T_a + T_c - unit length score|  <=  unit (length e(x) + (1 + e(x)) (e(a) + e(b) + e(c))) + 3/2
- * MUL is a sum of three logarithms, each looked up for its T: those of s lie within WORDGEO_LOG_STEPS steps of a factor
+ * MUL is a sum of three logarithms, each looked up for its T (two T share one, another 1/2): those of s lie within WORDGEO_LOG_STEPS steps of a factor
  * 2 (int16), and a cosine off by 2 h moves log2 s by at most log2(1 + h / (s - h)) <= h / (s - h) / ln 2.
  */
 #ifndef WORDGEO_ANALOGIES_H
@@ -85,6 +85,9 @@ static inline double wordgeo_analogy_floor(int method, const int16_t *base, cons
     return score - 1e-6 * (1.0 + fabs(score));
 }
 
+/* Where a cosine's logarithm stands: two share one, so that what is used of the list stays in the first-level cache. */
+static inline size_t wordgeo_analogy_index(int16_t cosine) { return (size_t)((int)cosine + 16384) >> 1; }
+
 /* Logarithms of the cosines of one word and a run of rows; returns how far off they can be, in steps, infinite where a
  * cosine is too near to -1. `error` bounds that of the cosines. */
 static inline double wordgeo_analogy_logarithms(const int16_t *cosines, size_t count, const int16_t *logarithms,
@@ -93,8 +96,8 @@ static inline double wordgeo_analogy_logarithms(const int16_t *cosines, size_t c
     for (size_t i = 0; i < count; i++)
         least = cosines[i] < least ? cosines[i] : least;
     for (size_t i = 0; i < count; i++)
-        out[i] = logarithms[cosines[i] + 16384];
-    const double h = error / 2, s = ((double)least / unit + 1) / 2;
+        out[i] = logarithms[wordgeo_analogy_index(cosines[i])];
+    const double h = error / 2, s = (((double)least - 1) / unit + 1) / 2;
     return s - h > WORDGEO_LEAST_LOGARITHM ? WORDGEO_LOG_STEPS / 0.6931 * h / (s - h) + 0.5 : INFINITY;
 }
 

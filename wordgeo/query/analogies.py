@@ -28,7 +28,7 @@ FEW_QUESTIONS = 8  # up to so many have about as many words as questions, and a 
 MEMORY_A_THREAD = 48 << 20  # beyond the answers; more questions are answered one half after the other
 TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay in the second-level cache
 ROWS_A_TILE = 512
-ROWS_A_RUN = 4096  # between runs, threads tell each other how good an answer has to be
+ROWS_A_RUN = 4096, 4096, 1024  # between runs, threads tell each other how good an answer has to be
 LEAST_WAITING = 64
 ROW_LENGTH = 32767  # of the codes of a row; see _kernels/analogies.h
 MOST_EPSILON = 0.5  # for which logarithms fit int16
@@ -113,7 +113,7 @@ def analogies(
     table = Table(asked, scores)
     found = search(
         embeddings, len(rows), table.visit, k=k, exclude=None if excluded is None else excluded[order], limit=limit,
-        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN, finish=table.finish,
+        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN[asked.method], finish=table.finish,
     )  # fmt: skip
     back = np.argsort(order)
     if gold is None:
@@ -195,7 +195,7 @@ class Table:
 
     def _logarithms(self) -> npt.NDArray[np.int16]:
         """Logarithms of s and of s + epsilon for all cosines in the table; of low ones, which nobody asks, any."""
-        s = np.maximum((np.arange(-16384, 16384) / self.unit + 1) / 2, 0.0625)
+        s = np.maximum((np.arange(-16383.5, 16384, 2) / self.unit + 1) / 2, 0.0625)
         epsilon = min(max(self.questions.epsilon, 0.0), MOST_EPSILON)
         return np.rint(4096 * np.log2(np.stack([s, s + epsilon]))).astype(np.int16)
 
