@@ -113,7 +113,8 @@ def analogies(
     table = Table(asked, scores)
     found = search(
         embeddings, len(rows), table.visit, k=k, exclude=None if excluded is None else excluded[order], limit=limit,
-        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN[asked.method], finish=table.finish,
+        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN[asked.method],
+        finish=table.finish,
     )  # fmt: skip
     back = np.argsort(order)
     if gold is None:
