@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError
-from wordgeo.evaluation.suites import AnalogySuite, CategorySuite, Note, Pair, Question, SimilaritySuite, load_suite
+from wordgeo.evaluation import load_suite
+from wordgeo.evaluation.suites import AnalogySuite, CategorySuite, Note, Pair, Question, SimilaritySuite
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_own_files_of_both_kinds_are_told_apart_by_their_content(file):
     analogies = load_suite(file(": family\nboy girl he she\n\n: gram1\na\tb  c d\n: empty\n"))
     assert analogies.name == "suite.txt"
     assert [(s.name, s.syntactic) for s in analogies.sections] == [("family", False), ("gram1", True), ("empty", False)]
-    assert analogies.questions == (Question(2, "boy", "girl", "he", "she"), Question(5, "a", "b", "c", "d"))
+    assert tuple(analogies.questions) == (Question(2, "boy", "girl", "he", "she"), Question(5, "a", "b", "c", "d"))
     pairs = load_suite(str(file("# two words, a score\nnew york\tbig apple\t9.5\ntiger\tcat\t-1e1\n", "pairs.tsv")))
     assert pairs.pairs == (Pair(2, "new york", "big apple", 9.5), Pair(3, "tiger", "cat", -10.0))
 
@@ -125,7 +126,7 @@ def test_files_with_nothing_to_ask_are_errors_that_name_them(file, content, mess
 
 
 def test_names_and_paths_that_lead_nowhere(tmp_path):
-    with pytest.raises(OptionError, match="choose one of google, wordsim353, simlex999"):
+    with pytest.raises(OptionError, match="choose one of ap, bats, .*google, .*yp130"):
         load_suite("gogle")
     for missing in (tmp_path / "none", str(tmp_path / "none"), "none.txt"):
         with pytest.raises(NotFoundError, match="no such file"):

@@ -13,13 +13,16 @@ import numpy.typing as npt
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.evaluation.analogy import Solved, solve
+from wordgeo.evaluation.analogy_report import AnalogyReport, report_analogies
+from wordgeo.evaluation.choices import Chosen, choose
 from wordgeo.evaluation.clusters import PairBootstrap, holm, mcnemar
 from wordgeo.evaluation.protocols import PROTOCOLS, RULES, Protocol
-from wordgeo.evaluation.report import AnalogyReport, report_analogies
+from wordgeo.evaluation.registry import load_suite
+from wordgeo.evaluation.relations import Graded, grade
 from wordgeo.evaluation.run import protocol_of
 from wordgeo.evaluation.similarity import score_pairs
-from wordgeo.evaluation.statistics import RESAMPLES, difference_of_spearman
-from wordgeo.evaluation.suites import AnalogySuite, SimilaritySuite, Suite, load_suite
+from wordgeo.evaluation.statistics import RESAMPLES, difference_of_spearman, spearman
+from wordgeo.evaluation.suites import AnalogySuite, ChoiceSuite, RelationSuite, SimilaritySuite, Suite
 from wordgeo.progress import SilentProgress
 from wordgeo.results import Result, Table
 from wordgeo.validate import number, whole_number
@@ -40,7 +43,7 @@ BASIS = "gensim"
 class Comparison:
     """Two models on the questions (or pairs) that both could be asked.
 
-    `difference` is second minus first (accuracy or Spearman), from `low` to `high` by the paired bootstrap (over word
+    `difference` is second minus first (accuracy, Spearman, or the mean of Spearman over relations), from `low` to `high` by the paired bootstrap (over word
     pairs), `bootstrap_p` its p-value. `only_first` and `only_second` are questions that one alone answered right, and
     `mcnemar_p` the exact test of them, which takes questions for independent; both None for similarities. `p_value` is
     the larger of the two, `holm_p` the same adjusted for all comparisons of the report. `verdict` says better only
@@ -119,7 +122,23 @@ def compare_models(
             for name, model in models.items()
         }
         for a, b in combinations(models, 2):
-            found.append(_answers(a, b, solved[a], solved[b], level, seed))
+            asked = solved[a].asked
+            found.append(_answers(a, b, solved[a], solved[b], asked.pairs, asked.section, level, seed))
+    elif isinstance(loaded, ChoiceSuite):
+        chosen = {
+            name: choose(model, loaded, used, method=method, seed=seed, threads=threads)
+            for name, model in models.items()
+        }
+        alone = np.stack([np.arange(len(loaded.questions)), np.full(len(loaded.questions), -1)], axis=1)
+        for a, b in combinations(models, 2):
+            found.append(_answers(a, b, chosen[a], chosen[b], alone, np.zeros_like(alone[:, 0]), level, seed))
+    elif isinstance(loaded, RelationSuite):
+        graded = {
+            name: grade(model, loaded, used, method=method, seed=seed, threads=threads)
+            for name, model in models.items()
+        }
+        for a, b in combinations(models, 2):
+            found.append(_relations(a, b, loaded, graded[a], graded[b], level, seed))
     elif isinstance(loaded, SimilaritySuite):
         cosines = {name: score_pairs(model, loaded, used) for name, model in models.items()}
         for a, b in combinations(models, 2):
@@ -128,25 +147,70 @@ def compare_models(
             found.append(_correlations(a, b, *values, level=level, seed=seed))
         method = "cosine"
     else:
-        raise OptionError(f"{loaded.name} is no suite of analogies or similarities; only those are compared")
+        raise OptionError(f"{loaded.name} has categories, which are not compared; give another suite")
     tested = [one.p_value for one in found if one.p_value is not None]
     adjusted = iter(holm(tested))
     judged = tuple(_judged(one, next(adjusted), level) if one.p_value is not None else one for one in found)
     return ComparisonReport(loaded.name, loaded.path, method, used, level, seed, judged)
 
 
-def _answers(first: str, second: str, a: Solved, b: Solved, level: float, seed: int) -> Comparison:
+def _answers(
+    first: str,
+    second: str,
+    a: Solved | Chosen,
+    b: Solved | Chosen,
+    pairs: npt.NDArray[np.int64],
+    strata: npt.NDArray[np.int64],
+    level: float,
+    seed: int,
+) -> Comparison:
     both = a.tried & b.tried
     x, y = a.correct[both].astype(float), b.correct[both].astype(float)
     if not len(x):
         return _none(first, second)
     only_first, only_second = int((x > y).sum()), int((y > x).sum())
     exact = mcnemar(only_first, only_second)
-    bootstrap = PairBootstrap(a.asked.pairs[both], a.asked.section[both], seed)
-    low, high, by_pair = bootstrap.difference(y - x, level) or (None, None, 1.0)
+    low, high, by_pair = _of_mean(y - x, pairs[both], strata[both], level, seed)
     return Comparison(
         first, second, len(x), float(x.mean()), float(y.mean()), float((y - x).mean()), low, high, only_first,
         only_second, exact, by_pair, max(exact, by_pair), None, "no verdict",
+    )  # fmt: skip
+
+
+def _of_mean(
+    values: npt.NDArray[np.float64],
+    pairs: npt.NDArray[np.int64],
+    strata: npt.NDArray[np.int64],
+    level: float,
+    seed: int,
+) -> tuple[float | None, float | None, float]:
+    """Ends of the interval of a mean difference, and the p-value that it is 0."""
+    ends, p_values = PairBootstrap(pairs, strata, seed).of(values[:, np.newaxis]).differences(level)
+    if np.isnan(ends).any():
+        return None, None, 1.0
+    return float(ends[0, 0]), float(ends[1, 0]), float(p_values[0])
+
+
+def _relations(
+    first: str, second: str, suite: RelationSuite, a: list[Graded], b: list[Graded], level: float, seed: int
+) -> Comparison:
+    """Means of Spearman's coefficient over the relations in which it is there for both, on pairs that both know."""
+    found = []
+    for relation, x, y in zip(suite.relations, a, b, strict=True):
+        both = x.known & y.known
+        human = np.array(relation.scores)[both]
+        values = spearman(human, x.scores[both]), spearman(human, y.scores[both])
+        if None not in values:
+            found.append(values)
+    if not found:
+        return _none(first, second)
+    each = np.array(found, dtype=np.float64)
+    alone = np.stack([np.arange(len(each)), np.full(len(each), -1)], axis=1)
+    low, high, p_value = _of_mean(each[:, 1] - each[:, 0], alone, np.zeros_like(alone[:, 0]), level, seed)
+    means = each.mean(axis=0).tolist()
+    return Comparison(
+        first, second, len(each), *means, means[1] - means[0], low, high, None, None, None, p_value, p_value, None,
+        "no verdict",
     )  # fmt: skip
 
 
