@@ -244,6 +244,14 @@ def test_intervals_of_relations(make_model, file, tmp_path):
         assert relation.maxdiff_low < relation.maxdiff < relation.maxdiff_high
 
 
+def test_an_answer_without_one_of_the_choices_counts_for_the_other(file, tmp_path):
+    file(QUESTIONS.format(letter="a", examples="boy:girl"), "half/Phase1Questions-1a.txt")
+    file(answers(*THREE, (FOUR, "", "he:it")), "half/Phase2Answers-1a.txt")
+    suite = load_suite(tmp_path / "half")
+    assert [(note.line, note.skipped) for note in suite.notes] == [(5, False)]
+    assert suite.relations[0].scores == (50, 50, -50, -25)  # of four times shown
+
+
 def test_bad_lines_of_relations_are_noted(file, tmp_path):
     good = answers(*THREE)
     file(QUESTIONS.format(letter="a", examples="boy:girl"), "bad/Phase1Questions-1a.txt")

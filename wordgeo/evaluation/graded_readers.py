@@ -135,22 +135,26 @@ def _graded(lines: Lines, notes: Notes) -> tuple[tuple[Two, ...], tuple[float, .
         if text.startswith("#"):
             continue
         fields = QUOTED.findall(text) if '"' in text else text.split("\t")
-        pairs = [_pair(field) for field in fields[:6]]
-        if len(pairs) < 6 or None in pairs:
+        shown, chosen = [_pair(field) for field in fields[:4]], fields[4:6]
+        if len(chosen) < 2 or None in shown:
             notes.append(Note(number, "not six pairs a:b (four, the least and the most illustrative)", skipped=True))
-        elif pairs[4] not in pairs[:4] or pairs[5] not in pairs[:4]:
+        elif any(field.strip() and _pair(field) not in shown for field in chosen):
             notes.append(Note(number, "the pair chosen is none of the four", skipped=True))
         else:
-            *four, low, high = (places.setdefault(pair, len(places)) for pair in pairs if pair)
+            # As in the task's own scripts, an answer without one of the choices counts for the other.
+            if not all(field.strip() for field in chosen):
+                notes.append(Note(number, "one of the two choices is missing; the other counts", skipped=False))
+            four = tuple(places.setdefault(pair, len(places)) for pair in shown if pair)
             times.update(four)
-            least[tuple(four), low] += 1
-            most[tuple(four), high] += 1
-            asked[tuple(four)] = None
+            asked[four] = None
+            for field, votes in zip(chosen, (least, most), strict=True):
+                if pair := _pair(field):
+                    votes[four, places[pair]] += 1
     net: Counter[int] = Counter()
-    for (_, place), votes in most.items():
-        net[place] += votes
-    for (_, place), votes in least.items():
-        net[place] -= votes
+    for (_, place), count in most.items():
+        net[place] += count
+    for (_, place), count in least.items():
+        net[place] -= count
     scores = tuple(100 * net[place] / times[place] for place in range(len(places)))
     questions = tuple(
         MaxDiff(four, tuple(least[four, place] for place in four), tuple(most[four, place] for place in four))
