@@ -117,9 +117,7 @@ def recipes(place, monkeypatch):
 
     (place / "www").mkdir()
     (place / "www" / "two.txt").write_text("boy\tgirl\t2\nking\tqueen\t1\nhe\tshe\t3\n")
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(place / "www"))
-    )
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(place / "www")))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     (place / "corpora" / "suites").mkdir(parents=True)
     facts = {"title": "Two", "description": "d", "licence": "CC BY 4.0", "source": "s", "verified": "v"}

@@ -102,8 +102,9 @@ def test_intervals_are_wilsons_for_as_many_questions_as_they_are_worth():
     values = (np.arange(400) % 5 == 0).astype(float)
     low, high = own(one_each(400), values, resamples=40_000).intervals()[:, 0]
     t, n = stats.t.ppf(0.975, 399), 399
-    middle, half = (0.2 + t * t / 2 / n) / (1 + t * t / n), t / (1 + t * t / n) * math.sqrt(0.16 / n + t * t / 4 / n / n)
-    assert (low, high) == pytest.approx((middle - half, middle + half), abs=2e-3)
+    middle, scale = 0.2 + t * t / 2 / n, 1 + t * t / n
+    half = t * math.sqrt(0.16 / n + t * t / 4 / n / n)
+    assert (low, high) == pytest.approx(((middle - half) / scale, (middle + half) / scale), abs=2e-3)
 
 
 def test_what_pairs_contribute_may_cancel_out():

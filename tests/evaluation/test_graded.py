@@ -136,15 +136,16 @@ def test_methods_that_learn_from_pairs_do_not_choose(model, file):
             evaluate(model, file(SAT), method=method)
 
 
-QUESTIONS = "Question 1({letter}) FAMILY: Gender\n\nConsider the following word pairs:\n\n{examples}\n\nWhat relation?\n\n"
-QUESTIONS += "a Y is a part of an X\n\nCorrect Answer:\n\na Y is a part of an X\n"
+QUESTIONS = "Question 1({letter}) FAMILY: Gender\n\nConsider the following word pairs:\n\n{examples}\n\n"
+QUESTIONS += "What relation?\n\na Y is a part of an X\n\nCorrect Answer:\n\na Y is a part of an X\n"
 FOUR = ["he:she", "he:it", "she:he", "it:it"]
 UNKNOWN = ["he:she", "he:it", "she:he", "king:queen"]
 
 
 def answers(*rows):
     head = "# pair1\tpair2\tpair3\tpair4\tleast_illustrative\tmost_illustrative\tuser_selected_relation\n"
-    return head + "".join("\t".join(f'"{x}"' for x in (*four, least, most, "words")) + "\n" for four, least, most in rows)
+    lines = [(*four, least, most, "words") for four, least, most in rows]
+    return head + "".join("\t".join(f'"{x}"' for x in line) + "\n" for line in lines)
 
 
 THREE = [(FOUR, "she:he", "he:she"), (FOUR, "she:he", "he:she"), (FOUR, "it:it", "he:it")]
@@ -168,7 +169,8 @@ def test_relations_are_read(semeval):
     suite = load_suite(semeval)
     assert not suite.notes
     first, second = suite.relations
-    assert (first.name, first.group, first.examples) == ("1a FAMILY: Gender", "Training", (("boy", "girl"), ("foo", "bar")))
+    assert (first.name, first.group) == ("1a FAMILY: Gender", "Training")
+    assert first.examples == (("boy", "girl"), ("foo", "bar"))
     assert (second.group, second.examples) == ("Testing", (("boy", "girl"),))
     assert first.pairs == (("he", "she"), ("he", "it"), ("she", "he"), ("it", "it"))
     # Named the most: 2 and 1 of 3; the least: 2 and 1 of 3.

@@ -126,7 +126,7 @@ def test_files_with_nothing_to_ask_are_errors_that_name_them(file, content, mess
 
 
 def test_names_and_paths_that_lead_nowhere(tmp_path):
-    with pytest.raises(OptionError, match="choose one of ap, bats, .*google, .*yp130"):
+    with pytest.raises(OptionError, match=r"choose one of ap, bats, .*google, .*yp130"):
         load_suite("gogle")
     for missing in (tmp_path / "none", str(tmp_path / "none"), "none.txt"):
         with pytest.raises(NotFoundError, match="no such file"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -206,7 +207,9 @@ class _Scores:
         low, high = wilson_interval(correct, known, self.level) or (None, None)
         low_all, high_all = wilson_interval(correct_all, questions, self.level) or (None, None)
         ends = self.resampled.intervals(self.level, mine)
-        (pair_low, pair_low_all), (pair_high, pair_high_all) = np.where(np.isnan(ends), None, ends).tolist()
+        (pair_low, pair_low_all), (pair_high, pair_high_all) = (
+            [None if math.isnan(end) else end for end in row] for row in ends.tolist()
+        )
         return SectionScore(
             name=name,
             questions=questions,

@@ -32,6 +32,14 @@ class Further:
         """No rows."""
         return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
+    @classmethod
+    def through(cls, parts: Sequence[Further], first: Sequence[int]) -> Further:
+        """Those of all parts, whose items begin at `first`."""
+        return cls(
+            np.concatenate([part.item + begin for part, begin in zip(parts, first, strict=False)]),
+            np.concatenate([part.row for part in parts]),
+        )
+
     def of(self, which: I64) -> Further:
         """Those of the items `which` (ascending), which are numbered anew by their places in it."""
         place = np.searchsorted(which, self.item)
@@ -50,8 +58,8 @@ class Further:
 class Asked:
     """What is asked: n items, each of them a question, or a pair that the other pairs of its section stand for.
 
-    `section` int64 [n]. `rows` int64 [n, 4] are the rows of a, b, c and the expected word, -1 for one that is not known;
-    a pair that is learnt from is itself in a and b as well. `given` [n, 3] and `also_given` are the rows of the words
+    `section` int64 [n]. `rows` int64 [n, 4] are the rows of a, b, c and the expected word, -1 for what is not known; a
+    pair that is learnt from is itself in a and b as well. `given` [n, 3] and `also_given` are the rows of the words
     that may not answer, `accepted` [n] and `also_accepted` those that are right. `known` says of which all four are,
     and `pairs` int64 [n, 2] are numbers of the word pairs that an item is made of, the second -1 where there is one.
     """
@@ -82,25 +90,19 @@ def questions_of(suite: AnalogySuite, protocol: Protocol, lookup: Lookup) -> Ask
     """The questions of a suite, each for itself."""
     parts = [_crossed(s.questions.pairs, lookup) if isinstance(s.questions, Crossed) else _plain(s.questions, lookup)
              for s in suite.sections]  # fmt: skip
-    section = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
-    first = np.cumsum([0, *(len(part.rows) for part in parts)])
-    before = np.cumsum([0, *(part.size for part in parts)])
-    rows = np.concatenate([part.rows for part in parts] or [np.empty((0, 4), dtype=np.int64)])
-    pairs = np.concatenate([np.where(part.pairs >= 0, part.pairs + n, -1) for part, n in zip(parts, before, strict=False)]
-                           or [np.empty((0, 2), dtype=np.int64)])  # fmt: skip
-    inverted = protocol.direction == "inverted"
-    if inverted:
-        rows = rows[:, [1, 0, 3, 2]]
-    further = [
-        Further.none() if inverted else Further(
-            np.concatenate([one.item + n for one, n in zip(some, first, strict=False)] or [np.empty(0, dtype=np.int64)]),
-            np.concatenate([one.row for one in some] or [np.empty(0, dtype=np.int64)]),
-        )
-        for some in ([part.also_given for part in parts], [part.also for part in parts])
-    ]  # fmt: skip
+    sizes = [len(part.rows) for part in parts]
+    section = np.repeat(np.arange(len(parts)), sizes)
+    rows = np.concatenate([part.rows for part in parts])
+    # Items and pairs are numbered through all sections.
+    first, before = np.cumsum([0, *sizes]).tolist(), np.cumsum([0, *(part.size for part in parts)]).tolist()
+    pairs = np.concatenate([np.where(part.pairs >= 0, part.pairs + before[s], -1) for s, part in enumerate(parts)])
+    also_given = Further.through([part.also_given for part in parts], first)
+    also = Further.through([part.also for part in parts], first)
+    if protocol.direction == "inverted":
+        rows, also_given, also = rows[:, [1, 0, 3, 2]], Further.none(), Further.none()
     known = rows.min(axis=1, initial=0) >= 0
     given, accepted = np.ascontiguousarray(rows[:, :3]), rows[:, 3].copy()
-    return Asked(suite.sections, False, section, rows, given, further[0], accepted, further[1], known, pairs)
+    return Asked(suite.sections, False, section, rows, given, also_given, accepted, also, known, pairs)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

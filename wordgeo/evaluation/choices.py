@@ -23,9 +23,11 @@ Bool = npt.NDArray[np.bool_]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Chosen:
-    """What a model chooses: for n questions, whether it was `tried`, all words being known, bool [n], the place of the best choice in
-    `answers` int64 [n] (-1: not asked; of equal ones the first), the place of the right one by score in `ranks`
-    int64 [n] (0: not asked; equal ones come before it), and whether two choices share the best score, `ties` bool [n].
+    """What a model chooses in n questions.
+
+    `tried` bool [n]: asked, all words being known. `answers` int64 [n]: the place of the best choice, of equal ones the
+    first, -1 where it was not asked. `ranks` int64 [n]: the place of the right choice by score, after equal ones, 0
+    where it was not asked. `ties` bool [n]: two choices share the best score.
     """
 
     tried: Bool

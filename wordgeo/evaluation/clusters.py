@@ -61,8 +61,8 @@ class PairBootstrap:
         of_pair[places] = stratum[:, np.newaxis]
         of_pair = of_pair[skip:]
         first, second = places.T
-        gained = sum(_sums(column, parts, len(numbers))[skip:] for column in (first, second))
-        present = sum(_sums(column, counted, len(numbers))[skip:] for column in (first, second)) > 0
+        gained = (_sums(first, parts, len(numbers)) + _sums(second, parts, len(numbers)))[skip:]
+        present = (_sums(first, counted, len(numbers)) + _sums(second, counted, len(numbers)))[skip:] > 0
         own = _sums(of_pair, present, len(names))
         # Questions made of the same two pairs were counted with both.
         two = second != skip - 1
@@ -163,7 +163,7 @@ class Resampled:
         return float(special.ndtri(top)), special.stdtrit(freedom, top)
 
 
-def _sums(groups: I64, values: npt.NDArray[np.generic], size: int) -> F64:
+def _sums(groups: I64, values: F64 | Bool, size: int) -> F64:
     """Sums of the columns of `values` [n, m] by group, float64 [size, m]."""
     return np.stack([np.bincount(groups, column, size) for column in values.T], axis=1)
 

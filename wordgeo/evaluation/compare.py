@@ -43,8 +43,9 @@ BASIS = "gensim"
 class Comparison:
     """Two models on the questions (or pairs) that both could be asked.
 
-    `difference` is second minus first (accuracy, Spearman, or the mean of Spearman over relations), from `low` to `high` by the paired bootstrap (over word
-    pairs), `bootstrap_p` its p-value. `only_first` and `only_second` are questions that one alone answered right, and
+    `difference` is second minus first (accuracy, Spearman, or the mean of Spearman over relations), `low` to `high` its
+    paired bootstrap interval (over word pairs, or over relations), and `bootstrap_p` its p-value. `only_first` and
+    `only_second` are questions that one alone answered right, and
     `mcnemar_p` the exact test of them, which takes questions for independent; both None for similarities. `p_value` is
     the larger of the two, `holm_p` the same adjusted for all comparisons of the report. `verdict` says better only
     where `holm_p` is below 1 - level.
@@ -207,9 +208,9 @@ def _relations(
     each = np.array(found, dtype=np.float64)
     alone = np.stack([np.arange(len(each)), np.full(len(each), -1)], axis=1)
     low, high, p_value = _of_mean(each[:, 1] - each[:, 0], alone, np.zeros_like(alone[:, 0]), level, seed)
-    means = each.mean(axis=0).tolist()
+    x_mean, y_mean = each.mean(axis=0).tolist()
     return Comparison(
-        first, second, len(each), *means, means[1] - means[0], low, high, None, None, None, p_value, p_value, None,
+        first, second, len(each), x_mean, y_mean, y_mean - x_mean, low, high, None, None, None, p_value, p_value, None,
         "no verdict",
     )  # fmt: skip
 

@@ -77,9 +77,9 @@ def _bars_of(result: Result) -> tuple[str, list[Bar]]:
         title = f"{result.suite}: correlation with people's scores, with bootstrap intervals"
         return title, [(name, found.value, found.low, found.high) for name, found in parts.items()]
     if isinstance(result, RelationReport):
-        means = [*result.relations, *result.groups, result.total]
-        title = f"{result.suite}: Spearman's coefficient, with bootstrap intervals"
-        return title, [(row.name, row.spearman, row.low, row.high) for row in means]
+        drawn = [(row.name, row.spearman, row.low, row.high) for row in result.relations]
+        drawn += [(mean.name, mean.spearman, mean.low, mean.high) for mean in (*result.groups, result.total)]
+        return f"{result.suite}: Spearman's coefficient, with bootstrap intervals", drawn
     if isinstance(result, ChoiceReport):
         title = f"{result.suite}: accuracy of questions in the vocabulary, with Wilson's interval, and chance"
         own = (result.method, result.accuracy, result.low, result.high)

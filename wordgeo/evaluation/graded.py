@@ -1,4 +1,4 @@
-"""Scores that a method gives to "a is to b as c is to d" where d is given: what choices and graded pairs are judged by."""
+"""Scores of "a is to b as c is to d" where d is given: what choices and graded pairs are judged by."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class Lookup:
         return np.array([self._first.get(self._fold(word), -1) for word in words], dtype=np.int64)
 
     def variants(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The later rows for which `rows` int64 [n] (-1 for none) stand: which of the n each belongs to, and the row."""
+        """The later rows for which `rows` int64 [n] (-1: none) stand: which of the n each belongs to, and the row."""
         if self._bounds is None:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         places = np.flatnonzero(rows >= 0)

@@ -112,8 +112,9 @@ class RelationReport(BenchmarkReport):
         """One row for each relation, then the groups and the total."""
         columns = ("pairs", "in_vocabulary", "spearman", "low", "high", "spearman_all", "questions", "asked", "maxdiff",
                    "maxdiff_low", "maxdiff_high", "maxdiff_all")  # fmt: skip
-        rows = [[row.name, *(getattr(row, name, None) for name in columns)]
-                for row in (*self.relations, *self.groups, self.total)]  # fmt: skip
+        means = (*self.groups, self.total)
+        rows = [[row.name, *(getattr(row, name) for name in columns)] for row in self.relations]
+        rows += [[mean.name, *(getattr(mean, name, None) for name in columns)] for mean in means]
         notes = [
             f"{self.in_vocabulary} of {self.pairs} pairs are in the vocabulary; _all gives the others the score 0.",
             f"low to high: {percent(self.level)} bootstrap ({self.resamples} resamples, seed {self.seed}), over the "
@@ -126,12 +127,12 @@ class RelationReport(BenchmarkReport):
 def grade(
     model: Embeddings, suite: RelationSuite, protocol: Protocol, *, method: str, seed: int, threads: int | None
 ) -> list[Graded]:
-    """Scores the pairs c : d of each relation by the mean, over its examples a : b, of the score of d for a : b = c : ?.
+    """Scores each pair c : d of a relation by the mean, over its examples a : b, of the score of d for a : b = c : ?.
 
     Examples with an unknown word are left out; where all have one, no pair of the relation is known.
     """
     lookup = protocol.lookup(model.vocabulary)
-    fours, counts = [], []
+    fours = []
     for relation in suite.relations:
         shown, pairs = (
             lookup.rows(word for two in some for word in two).reshape(-1, 2)
@@ -139,20 +140,19 @@ def grade(
         )
         shown = shown[shown.min(axis=1) >= 0]
         fours.append(np.hstack([np.tile(shown, (len(pairs), 1)), np.repeat(pairs, len(shown), axis=0)]))
-        counts.append(len(shown))
     every = np.concatenate(fours)
     known = every.min(axis=1, initial=0) >= 0
     scores = np.zeros(len(every))
     scores[known] = score_fours(model, every[known], lookup, protocol, method=method, seed=seed, threads=threads)
-    found = []
-    for end, rows, count in zip(np.cumsum([len(rows) for rows in fours]), fours, counts, strict=True):
-        shape = (-1, count) if count else (0, 1)
-        own, mine = (values[end - len(rows) : end].reshape(shape) for values in (scores, known))
-        found.append(Graded(own.mean(axis=1), mine.all(axis=1)))
-    return [
-        one if len(one.known) else Graded(np.zeros(len(relation.pairs)), np.zeros(len(relation.pairs), dtype=np.bool_))
-        for one, relation in zip(found, suite.relations, strict=True)
-    ]
+    found, begin = [], 0
+    for relation, rows in zip(suite.relations, fours, strict=True):
+        mine, shape = slice(begin, begin + len(rows)), (len(relation.pairs), -1)
+        begin += len(rows)
+        if len(rows):
+            found.append(Graded(scores[mine].reshape(shape).mean(axis=1), known[mine].reshape(shape)[:, 0]))
+        else:
+            found.append(Graded(np.zeros(shape[0]), np.zeros(shape[0], dtype=np.bool_)))
+    return found
 
 
 def report_relations(
@@ -195,9 +195,10 @@ def report_relations(
 def _score(relation: Relation, found: Graded, level: float, seed: int) -> RelationScore:
     human = np.array(relation.scores)
     known = found.known
-    value = spearman(human[known], found.scores[known])
-    ends = bootstrap_intervals(human[known], found.scores[known], level=level, seed=seed)[0] if value is not None else None
-    right = np.array([_right(question, found.scores) for question in relation.questions], dtype=np.float64).reshape(-1, 2)
+    both = human[known], found.scores[known]
+    value = spearman(*both)
+    ends = bootstrap_intervals(*both, level=level, seed=seed)[0] if value is not None else None
+    right = np.array([_right(question, found.scores) for question in relation.questions], dtype=np.float64)
     asked = np.array([known[list(question.pairs)].all() for question in relation.questions], dtype=np.bool_)
     maxdiff = maxdiff_ends = None
     if asked.any():

@@ -21,8 +21,9 @@ NOTES_SHOWN = 5
 class BenchmarkReport(Result):
     """The score of one model on one suite, with what is needed to know what the number means.
 
-    `score` is the headline. `protocol` holds the rules as they were used, `words` is the size of the model, `level` that
-    of the intervals, `malformed` how many lines of the suite could not be used, and `notes` what was wrong in them.
+    `score` is the headline. `protocol` holds the rules as they were used, `words` is the size of the model, `level`
+    that of the intervals, `malformed` counts the lines of the suite that could not be used, and `notes` says what was
+    wrong in them.
     """
 
     suite: str
