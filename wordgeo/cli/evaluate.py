@@ -63,7 +63,7 @@ METHODS = ["3cosadd", "3cosmul", "pairdirection", "3cosavg", "lrcos", "only-b", 
 @click.option("--yes", is_flag=True, help="With --fetch: you have read the licence and keep to it, do not ask.")
 @click.option("--list", "listing", is_flag=True, help="List the suites that have a name, and which of them are here.")
 @click.option("--records", is_flag=True, help="Put every question or pair with its answer into the JSON.")
-@click.option("--errors", is_flag=True, help="List the analogies missed: what was answered, the rank of the right one.")
+@click.option("--errors", is_flag=True, help="List the analogies missed; with --protocol all those that a rule moves.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables there as well.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts there as well.")
 @click.option("--fail-under", type=float, metavar="X", help="Leave with exit code 3 if a score is below X.")
@@ -120,7 +120,7 @@ def evaluate(
         for name, model in every.items():
             names.append(name)
             if protocol == "all" and isinstance(one, AnalogySuite):
-                results.append(compare_protocols(model, one, **options))
+                results.append(compare_protocols(model, one, records=records, **options))
             else:
                 chosen = "gensim" if protocol == "all" else protocol
                 results.append(wg.evaluate(model, one, protocol=chosen, records=records, progress=True, **options))

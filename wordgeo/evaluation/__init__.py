@@ -3,8 +3,9 @@
 from wordgeo.evaluation.analogy_report import AnalogyReport
 from wordgeo.evaluation.categories import CategoryReport
 from wordgeo.evaluation.choices import ChoiceReport
-from wordgeo.evaluation.compare import ComparisonReport, ProtocolReport, compare_models, compare_protocols
+from wordgeo.evaluation.compare import ComparisonReport, compare_models
 from wordgeo.evaluation.objectives import METHODS
+from wordgeo.evaluation.protocol_report import ProtocolReport, compare_protocols
 from wordgeo.evaluation.protocols import PROTOCOLS, Protocol
 from wordgeo.evaluation.registry import SUITES, SuiteList, SuiteRecipe, fetch_suite, find_suite, load_suite, suites
 from wordgeo.evaluation.relations import RelationReport

@@ -1,4 +1,4 @@
-"""Comparisons on the same questions: of models, and of protocols rule by rule."""
+"""Comparisons of models on the same questions."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import numpy.typing as npt
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.evaluation.analogy import Solved, solve
-from wordgeo.evaluation.analogy_report import AnalogyReport, report_analogies
 from wordgeo.evaluation.choices import Chosen, choose
 from wordgeo.evaluation.clusters import PairBootstrap, holm, mcnemar
-from wordgeo.evaluation.protocols import PROTOCOLS, RULES, Protocol
+from wordgeo.evaluation.protocols import Protocol
 from wordgeo.evaluation.registry import load_suite
 from wordgeo.evaluation.relations import Graded, grade
 from wordgeo.evaluation.run import protocol_of
@@ -30,10 +29,7 @@ from wordgeo.validate import number, whole_number
 __all__ = [
     "Comparison",
     "ComparisonReport",
-    "ProtocolReport",
-    "RuleEffect",
     "compare_models",
-    "compare_protocols",
 ]
 
 BASIS = "gensim"
@@ -245,115 +241,3 @@ def _judged(one: Comparison, p_value: float, level: float) -> Comparison:
     if p_value < 1 - level and one.difference:
         verdict = f"{one.second if one.difference > 0 else one.first} is better"
     return dataclasses.replace(one, holm_p=p_value, verdict=verdict)
-
-
-@dataclasses.dataclass(frozen=True)
-class RuleEffect:
-    """What one rule of `protocol` does when it is put into the basis in the place of its own.
-
-    `moved` is how many questions come out otherwise (right, wrong or not asked); `to_right` and `from_right` how many
-    of them become right or stop being right.
-    """
-
-    protocol: str
-    rule: str
-    moved: int
-    to_right: int
-    from_right: int
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class ProtocolReport(Result):
-    """One model under several protocols, and which rule moved which questions against `basis`."""
-
-    suite: str
-    path: str
-    method: str
-    basis: str
-    reports: tuple[AnalogyReport, ...]
-    effects: tuple[RuleEffect, ...]
-    kind: str = "protocols"
-
-    @property
-    def score(self) -> float | None:
-        """The headline of the basis."""
-        return next(report.score for report in self.reports if report.protocol.name == self.basis)
-
-    def tables(self) -> list[Table]:
-        """The scores side by side, and the effects of the rules."""
-        rows = [
-            (r.protocol.name, r.protocol.reproduces, r.score, r.total.correct_all,
-             r.total.in_vocabulary if r.score == r.total.accuracy else r.total.questions,
-             *((r.total.pair_low, r.total.pair_high) if r.score == r.total.accuracy
-               else (r.total.pair_low_all, r.total.pair_high_all)))
-            for r in self.reports
-        ]  # fmt: skip
-        columns = ("protocol", "reproduces", "score", "correct", "of", "pair_low", "pair_high")
-        scores = Table(columns, rows, f"{self.suite}: {self.method} under every protocol")
-        names = ("protocol", "rule", "moved", "to_right", "from_right")
-        notes = [f"moved: questions that come out otherwise when this rule alone replaces that of {self.basis}."]
-        effects = [dataclasses.astuple(effect) for effect in self.effects]
-        return [scores, Table(names, effects, "Which rule moves how many questions", notes)]
-
-
-def compare_protocols(
-    model: Embeddings,
-    suite: str | AnalogySuite,
-    *,
-    method: str = "3cosadd",
-    level: float = 0.95,
-    seed: int = 1,
-    threads: int | None = None,
-    **rules: Any,
-) -> ProtocolReport:
-    """Scores a model under every protocol, and tells apart which rules make the difference from gensim's.
-
-    `rules` (as `limit`, `unknown`) replace those of every protocol. Raises `OptionError` for a suite of another kind.
-    """
-    loaded = load_suite(suite) if isinstance(suite, str) else suite
-    if not isinstance(loaded, AnalogySuite):
-        raise OptionError(f"{loaded.name} is no suite of analogies, where protocols differ; choose one protocol")
-    protocols = {name: protocol_of(protocol, **rules) for name, protocol in PROTOCOLS.items()}
-    known: dict[Protocol, Solved] = {}
-
-    def solved(protocol: Protocol) -> Solved:
-        key = dataclasses.replace(protocol, name="", reproduces="", syntactic="gram")
-        if key not in known:
-            known[key] = solve(
-                model, loaded, protocol, method=method, seed=seed, threads=threads, progress=SilentProgress()
-            )
-        return known[key]
-
-    basis = protocols[BASIS]
-    before = _outcomes(solved(basis), basis)
-    effects, reports = [], []
-    for name, protocol in protocols.items():
-        reports.append(
-            report_analogies(
-                model, loaded, solved(protocol), protocol, method=method, level=level, seed=seed, records=False
-            )
-        )
-        changes = [
-            (rule, {field: getattr(protocol, field) for field in fields})
-            for rule, fields in RULES.items()
-            if any(getattr(protocol, field) != getattr(basis, field) for field in fields)
-        ]
-        for rule, values in changes:
-            mixed = dataclasses.replace(basis, **values)
-            effects.append(_effect(name, rule, before, _outcomes(solved(mixed), mixed)))
-        if name != BASIS:
-            effects.append(_effect(name, "all together", before, _outcomes(solved(protocol), protocol)))
-    return ProtocolReport(loaded.name, loaded.path, method, BASIS, tuple(reports), tuple(effects))
-
-
-def _outcomes(solved: Solved, protocol: Protocol) -> npt.NDArray[np.int64]:
-    """1 for a right answer, 0 for a wrong one, -1 for a question that does not count."""
-    counts = solved.tried | (protocol.unknown != "skip")
-    return np.where(counts, solved.correct.astype(np.int64), -1)
-
-
-def _effect(protocol: str, rule: str, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> RuleEffect:
-    moved = before != after
-    return RuleEffect(
-        protocol, rule, int(moved.sum()), int((moved & (after == 1)).sum()), int((moved & (before == 1)).sum())
-    )

@@ -10,7 +10,8 @@ from typing import Any
 from wordgeo.evaluation.analogy_report import AnalogyReport
 from wordgeo.evaluation.categories import CategoryReport
 from wordgeo.evaluation.choices import ChoiceReport
-from wordgeo.evaluation.compare import ComparisonReport, ProtocolReport
+from wordgeo.evaluation.compare import ComparisonReport
+from wordgeo.evaluation.protocol_report import ProtocolReport
 from wordgeo.evaluation.relations import RelationReport
 from wordgeo.evaluation.similarity_report import SimilarityReport
 from wordgeo.results import Result, Table

@@ -32,7 +32,9 @@ def read_lines(path: Path, notes: Notes) -> Iterator[tuple[int, str]]:
         except UnicodeDecodeError as error:
             notes.append(Note(number, f"not UTF-8 at byte {error.start}", skipped=True))
             continue
-        if text.strip():
+        if "\0" in text:
+            notes.append(Note(number, "a NUL character, as in UTF-16; not UTF-8 text", skipped=True))
+        elif text.strip():
             yield number, text
     if carriage_returns:
         count = len(carriage_returns)

@@ -60,6 +60,9 @@ def read_file(name: str, path: Path) -> Suite:
     elif kind == "pairs":
         sections = (Section.of_pairs(path.stem, _word_pairs(lines, notes)),)
     else:
+        unread = next((note for note in notes if note.skipped), None)
+        if unread is not None:
+            raise FormatError(f"{unread.problem}; save the file as UTF-8", path, unread.line)
         raise FormatError(UNKNOWN, path)
     if not any(section.questions for section in sections):
         raise FormatError("there is no question in it; an analogy file has four words a line", path)
