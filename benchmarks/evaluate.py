@@ -6,13 +6,15 @@
 MODEL is a model folder or a file of vectors; without one, a synthetic model (90,000 x 200) is made on the words of the
 questions. Google, MSR and BATS are answered by 3CosAdd, 3CosMul and PairDirection, with all intervals and ranks, beside
 gensim's 3CosAdd on 15 % of Google. MSR's questions are not in the package: a set of their number and shape is made from
-words of the model (16 sections of 100 pairs, each asked by 5 others: 8,000 questions). So is BATS without --bats (40
+words of the model (100 each of 3, 3, 2 and 2 forms, every form asked for by every other one of its kind, each pair by 5
+others: 16 sections, 8,000 questions, 1,000 words). So is BATS without --bats (40
 sections of 50 pairs, each asked by each other one: 98,000). Files are read within the time, the model is not.
 """
 
 import argparse
 import tempfile
 import time
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from wordgeo.vocabulary import Vocabulary
 
 PAIRWISE = ("3cosadd", "3cosmul", "pairdirection")
 FREQUENT = 30_000  # words of made questions are as frequent
+FORMS = (3, 3, 2, 2)  # of MSR's adjectives, verbs, nouns in the plural and nouns in the possessive, 100 of each
 
 
 def synthetic(suite: AnalogySuite, words: int, dimensions: int) -> Embeddings:
@@ -43,27 +46,27 @@ def synthetic(suite: AnalogySuite, words: int, dimensions: int) -> Embeddings:
     return Embeddings(Vocabulary.from_words([names[i] for i in order]), matrix[order].astype(np.float32))
 
 
-def made_pairs(model: Embeddings, sections: int, pairs: int) -> list[tuple[WordPair, ...]]:
-    generator = np.random.default_rng(2)
-    words = [model.vocabulary[i] for i in range(min(FREQUENT, len(model)))]
-    found = []
-    for _ in range(sections):
-        picked = generator.choice(len(words), size=(pairs, 2), replace=False)
-        found.append(tuple(WordPair(i, words[a], words[b]) for i, (a, b) in enumerate(picked)))
-    return found
+def drawn(model: Embeddings, rows: int, columns: int, generator: np.random.Generator) -> list[list[str]]:
+    """So many rows of different words."""
+    places = generator.choice(min(FREQUENT, len(model)), size=(rows, columns), replace=False)
+    return [[model.vocabulary[int(place)] for place in row] for row in places]
 
 
 def like_msr(model: Embeddings) -> AnalogySuite:
+    generator = np.random.default_rng(2)
     sections = []
-    for number, pairs in enumerate(made_pairs(model, 16, 100)):
-        questions = [Question(p.line, p.a, p.b, q.a, q.b) for i, p in enumerate(pairs)
-                     for q in (pairs[(i + step) % len(pairs)] for step in range(1, 6))]  # fmt: skip
-        sections.append(Section(f"made-{number}", questions))
+    for forms in FORMS:
+        words = drawn(model, 100, forms, generator)
+        for a, b in permutations(range(forms), 2):
+            questions = [Question(i, words[i][a], words[i][b], words[j][a], words[j][b]) for i in range(100)
+                         for j in ((i + step) % 100 for step in range(1, 6))]  # fmt: skip
+            sections.append(Section(f"made-{len(sections)}", questions))
     return AnalogySuite("like MSR", "", tuple(sections))
 
 
 def like_bats(model: Embeddings) -> AnalogySuite:
-    pairs = made_pairs(model, 40, 50)
+    generator = np.random.default_rng(2)
+    pairs = [tuple(WordPair(i, a, b) for i, (a, b) in enumerate(drawn(model, 50, 2, generator))) for _ in range(40)]
     return AnalogySuite("like BATS", "", tuple(Section.of_pairs(f"made-{i}", one) for i, one in enumerate(pairs)))
 
 
