@@ -157,7 +157,8 @@ def _ahead(aim: Objective, which: I64, further: Further, gold: I64) -> tuple[I64
     """How many of the further rows of each item score above its gold row, and how many at least as much; [n] each."""
     has = gold[further.item] >= 0
     item, row = further.item[has], further.row[has]
-    theirs, own = aim.scores(which[item], row), aim.scores(which[item], gold[item])
+    items, place = np.unique(item, return_inverse=True)
+    theirs, own = aim.scores(which[item], row), aim.scores(which[items], gold[items])[place]
     n = len(which)
     return np.bincount(item[theirs > own], minlength=n), np.bincount(item[theirs >= own], minlength=n)
 
