@@ -82,7 +82,7 @@ def evaluate(
     style: str,
     **options: Any,
 ) -> None:
-    """Score models on analogies, relations, similarities and categories, with intervals.
+    """Score models on analogies, relations, similarities and categories.
 
     Accuracies and correlations with people's scores come with 95 % intervals. Of an ensemble, each model is
     scored. Two or more MODELs are also compared on the questions that both can be asked. JSON is {"results": [...]},
