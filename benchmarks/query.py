@@ -18,7 +18,7 @@ import numpy as np
 import wordgeo as wg
 from wordgeo import _fast
 from wordgeo.bench import bandwidth, bench, product_alone, product_rate, random_model
-from wordgeo.evaluation.suites import load_suite
+from wordgeo.evaluation.registry import load_suite
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import top_k
 from wordgeo.threads import resolve_threads

@@ -21,7 +21,8 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.evaluation import evaluate
 from wordgeo.evaluation.asked import questions_of
 from wordgeo.evaluation.protocols import PROTOCOLS
-from wordgeo.evaluation.suites import AnalogySuite, load_suite
+from wordgeo.evaluation.registry import load_suite
+from wordgeo.evaluation.suites import AnalogySuite
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.query import WordVectors
 from wordgeo.query.analogies import METHODS, analogies
