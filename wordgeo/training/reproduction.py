@@ -97,7 +97,7 @@ def _config(known: dict[str, Any]) -> TrainingConfig:
     if not isinstance(parameters, dict) or not isinstance(corpus, dict) or "fingerprint" not in corpus:
         raise TrainingError("the provenance does not say how this model was trained; it came from elsewhere")
     try:
-        named = {name: known[name] for name in ("algorithm", "seed", "threads")}
+        named = {name: known[name] for name in ("algorithm", "engine", "seed", "threads")}
         return TrainingConfig(**named, **parameters)
     except (KeyError, TypeError, OptionError) as problem:
         raise TrainingError(f"the provenance has options that this version does not take ({problem})") from None
