@@ -154,9 +154,9 @@ def _differences(first: Embeddings, again: Embeddings) -> list[tuple[str, str, s
     ]
     pairs.append(("engine", known.get("engine"), again.provenance["engine"]))
     then, here = (model.run.get("machine") or {} for model in (first, again))
-    pairs += [(name, then.get(name), here.get(name)) for name in ("system", "processor")]
+    pairs += [(name, then.get(name), here.get(name)) for name in ("system", "processor", "instruction_set")]
     pairs += [("words", len(first), len(again)), ("dimensions", first.dimensions, again.dimensions)]
     different = [(what, str(old), str(new)) for what, old, new in pairs if old is not None and old != new]
-    if known.get("threads", 1) > 1:
-        different.append(("threads", str(known["threads"]), "more than one: gensim gives other bytes each time"))
+    if not known.get("reproducible", True):
+        different.append(("threads", str(known["threads"]), "they did not wait for each other: other bytes each time"))
     return different
