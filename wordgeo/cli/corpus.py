@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from wordgeo.cli.options import encoding_options, given, output_options, read_filters
+from wordgeo.cli.options import counting_options, encoding_options, given, output_options, read_filters
 from wordgeo.cli.output import format_option, show
 
 __all__ = ["corpus"]
@@ -59,10 +59,7 @@ def stats(folder: str, style: str) -> None:
 @click.argument("folder", metavar="CORPUS")
 @output_options(required=True)
 @click.option("--window", type=int, metavar="N", help="Largest distance between a word and its context.  [10]")
-@click.option("--sides", metavar="NAME", help="Context on both sides, left or right.  [both]")
-@click.option("--weighting", metavar="NAME", help="harmonic, flat or dynamic; by distance.  [harmonic]")
-@click.option("--bounds", metavar="NAME", help="Windows end with the sentence or document.  [sentence]")
-@click.option("--subsampling", metavar="NAME", help="Words left out close up (dirty) or not (clean).  [dirty]")
+@counting_options
 @click.option("--sample", type=float, metavar="X", help="Share above which frequent words are thinned; 0 for all.  [0]")
 @click.option("--min-count", type=int, metavar="N", help="Leave out words that occur less often.  [5]")
 @click.option(
@@ -72,7 +69,6 @@ def stats(folder: str, style: str) -> None:
     type=click.Path(path_type=Path),
     help="Count the words listed in FILE, one a line, in their order, instead of those of --min-count.",
 )
-@click.option("--memory", metavar="SIZE", help="What counting may take, such as 500M.  [4G]")
 @click.option("--threads", type=int, metavar="N", help="Threads; the bytes are the same for any number.  [all cores]")
 @format_option
 def count(
