@@ -49,6 +49,12 @@ setup(
                 depends=["wordgeo/corpus/tokenize.h", "wordgeo/corpus/unicode_tables.h", KERNELS + "wordtable.h"],
             ),
             extension("wordgeo.formats._text"),
+            extension("wordgeo.training._counts", depends=["wordgeo/training/draws.h", "wordgeo/training/hints.h"]),
+            extension(
+                "wordgeo.training._glove",
+                "wordgeo/training/adagrad.c",
+                depends=[f"wordgeo/training/{name}.h" for name in ("adagrad", "adagrad_body", "draws", "hints")],
+            ),
         ],
         language_level=3,
         compiler_directives={"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False},

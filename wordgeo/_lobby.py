@@ -64,6 +64,9 @@ def train(
     overwrite: bool = False,
     start_from: Embeddings | str | Path | None = None,
     keep_training_state: bool = False,
+    checkpoint_every: int | str | None = None,
+    resume: bool = False,
+    memory: str | int | None = None,
     progress: Progress | bool | None = None,
     **options: Any,
 ) -> WordVectors | Ensemble:
@@ -72,7 +75,9 @@ def train(
     `options` are the fields of `wordgeo.training.TrainingConfig` (algorithm, dim, window, negative, epochs, min_count,
     sample, seed, threads, ...) and, for text, those of `wordgeo.encode` (tokens, case, documents, ...). With `output`
     the model is saved there and mapped from there. `keep_training_state` keeps what going on needs, and `start_from` is
-    such a model, or its folder: its options hold where none are given anew. `progress=True` shows a bar on a terminal.
+    such a model, or its folder: its options hold where none are given anew. `checkpoint_every` and `resume` are for
+    trainings that may be killed, `memory` ("4G") for counting; see `wordgeo.training.train`. `progress=True` shows a
+    bar on a terminal.
 
     Raises `OptionError` for an option that does not exist or a value that it does not take, and what
     `wordgeo.training.train` raises.
@@ -91,6 +96,9 @@ def train(
         overwrite=overwrite,
         start_from=start_from,
         keep_training_state=keep_training_state,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        memory=memory,
         progress=progress,
         **encoding,
     )

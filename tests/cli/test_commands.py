@@ -74,6 +74,9 @@ def test_train_has_every_option_of_training_and_encoding() -> None:
         "runs",
         "start_from",
         "keep_training_state",
+        "checkpoint_every",
+        "resume",
+        "memory",
     }
     assert {option.name for option in train.params} - own == {
         *(field.name for field in fields(TrainingConfig)),

@@ -5,11 +5,31 @@ import dataclasses
 import pytest
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError
-from wordgeo.training import TrainingConfig, defaults_table, load_toml
+from wordgeo.training import TrainingConfig, config, defaults_table, load_toml
 
 BAD = [
-    ({"algorithm": "glove"}, "algorithm is 'glove'; this version trains skipgram, cbow, fasttext"),
-    ({"algorithm": "ppmi"}, "this version trains skipgram, cbow, fasttext"),
+    ({"algorithm": "glove", "negative": 5}, "negative is 5, which has no meaning for glove"),
+    ({"algorithm": "glove", "engine": "gensim"}, "engine is 'gensim', which does not train glove; choose native"),
+    ({"algorithm": "glove", "alpha": 0}, "alpha is 0"),
+    ({"algorithm": "glove", "x_max": 0}, "x_max is 0; give a number above 0"),
+    ({"algorithm": "glove", "learning_rate": 2}, "learning_rate is 2; give a number from 0 to 1"),
+    ({"algorithm": "glove", "init": 3}, "init is 3"),
+    ({"algorithm": "glove", "racy": True}, "racy is on, which has no meaning for glove"),
+    ({"algorithm": "ppmi", "epochs": 3}, "epochs is 3, which has no meaning for ppmi"),
+    ({"algorithm": "ppmi", "alpha": 0.1}, "alpha is 0.1, which has no meaning for ppmi"),
+    ({"algorithm": "ppmi", "shift": 0.5}, "shift is 0.5"),
+    ({"algorithm": "ppmi", "sides": "up"}, "choose one of both, left, right"),
+    ({"algorithm": "ppmi", "weighting": "linear"}, "choose one of harmonic, flat, dynamic"),
+    ({"algorithm": "ppmi", "combine": "w"}, "choose one of sum, word, context"),
+    ({"bounds": "document"}, "bounds is document, which has no meaning for skipgram"),
+    ({"subsampling": "clean"}, "no meaning for skipgram"),
+    ({"algorithm": "fasttext", "engine": "native"}, "engine is 'native', which does not train fasttext"),
+    ({"engine": "native", "hs": True}, "engine is 'native', which does not train skipgram with hs; choose gensim"),
+    ({"racy": True}, "racy is on, which gensim does not have; leave it unset"),
+    ({"holdout": 0.1}, "holdout is 0.1, which gensim does not have"),
+    ({"holdout": 0.6}, "holdout is 0.6; give a number from 0 to 0.5"),
+    ({"patience": 3}, "patience is 3, but no sentence is held out; set holdout too"),
+    ({"patience": 0}, "patience is 0"),
     ({"min_n": 2}, "min_n is 2, which has no meaning for skipgram"),
     ({"algorithm": "cbow", "bucket": 10}, "bucket is 10, which has no meaning for cbow"),
     ({"algorithm": "fasttext", "min_n": 7}, "max_n is 6; give a whole number from min_n, which is 7"),
@@ -17,8 +37,8 @@ BAD = [
     ({"algorithm": "fasttext", "cbow_mean": False}, "no meaning for fasttext"),
     ({"algorithm": "sgns"}, "choose one of skipgram, cbow"),
     ({"algorithm": None}, "choose one of skipgram, cbow"),
-    ({"engine": "native"}, "engine is 'native', which this version does not have"),
-    ({"engine": "torch"}, "choose one of auto, gensim"),
+    ({"engine": "native"}, "engine is 'native', which does not train skipgram; choose gensim"),
+    ({"engine": "torch"}, "choose one of auto, native, gensim"),
     ({"dim": 0}, "dim is 0; give a whole number from 1 to 10000"),
     ({"dim": 10_001}, "dim is 10001"),
     ({"dim": 100.0}, "dim is 100.0; give a whole number"),
@@ -32,7 +52,7 @@ BAD = [
     ({"hs": 1}, "hs is 1; give true or false"),
     ({"cbow_mean": "no"}, "cbow_mean is 'no'"),
     ({"cbow_mean": False}, "cbow_mean is off, which has no meaning for skipgram"),
-    ({"shrink_windows": None}, "shrink_windows is None"),
+    ({"shrink_windows": 0}, "shrink_windows is 0"),
     ({"ns_exponent": float("nan")}, "ns_exponent is nan"),
     ({"ns_exponent": 3}, "from -2 to 2"),
     ({"ns_exponent": 0.5, "hs": True, "negative": 0}, "no effect as negative is 0"),
@@ -88,15 +108,44 @@ def test_options_are_keywords_and_defaults_are_those_of_the_papers_tools():
 
 def test_defaults_table_is_the_configs_own():
     table = defaults_table()
-    for algorithm in ("skipgram", "cbow"):
+    for algorithm in ("skipgram", "cbow", "fasttext", "glove", "ppmi"):
         values = getattr(table, algorithm)
         assert TrainingConfig(**values) == TrainingConfig(algorithm=algorithm)
         assert list(values) == list(table.meaning)
     (shown,) = table.tables()
-    assert ("sample", "0.001", "0.001") in {row[:3] for row in shown.rows}
-    assert ("threads", "unset", "unset") in {row[:3] for row in shown.rows}
-    assert all(row[3] for row in shown.rows)
+    rows = {row[0]: row[1:6] for row in shown.rows}
+    assert rows["sample"] == ("0.001", "0.001", "0.001", "0", "0")
+    assert rows["threads"] == ("unset",) * 5
+    assert rows["window"] == ("5", "5", "5", "10", "5")
+    assert rows["alpha"] == ("0.025", "0.025", "0.025", "0.75", "-")
+    assert rows["min_n"] == ("-", "-", "3", "-", "-")
+    assert all(row[6] for row in shown.rows)
     assert table.to_dict()["cbow"]["algorithm"] == "cbow"
+
+
+def test_unset_options_take_the_algorithms_own_defaults():
+    glove = TrainingConfig(algorithm="glove")
+    assert (glove.window, glove.epochs, glove.x_max, glove.alpha, glove.learning_rate) == (10, 15, 100, 0.75, 0.05)
+    assert glove.negative is None
+    assert TrainingConfig(algorithm="glove", window=None, negative=None) == glove
+    assert {"x_max", "window", "sides"} <= set(glove.parameters())
+    assert not {"negative", "shift", "seed", "engine"} & set(glove.parameters())
+    assert TrainingConfig(algorithm="glove", **glove.parameters()) == glove
+    assert dataclasses.replace(glove, seed=2).seed == 2
+
+
+def test_auto_takes_an_engine_that_has_what_is_asked(monkeypatch):
+    assert TrainingConfig().trains_with == "gensim"
+    assert TrainingConfig(algorithm="glove").trains_with == "native"
+    assert not {"racy", "holdout", "patience"} & set(TrainingConfig().parameters())
+    monkeypatch.setitem(config.ENGINES_OF, "skipgram", ("native", "gensim"))
+    assert TrainingConfig().trains_with == "native"
+    assert TrainingConfig(hs=True).trains_with == "gensim"
+    assert TrainingConfig(engine="gensim").trains_with == "gensim"
+    assert TrainingConfig(racy=True, holdout=0.1, patience=2).parameters()["patience"] == 2
+    for wrong in ({"engine": "native", "hs": True}, {"racy": True, "hs": True}, {"racy": True, "engine": "gensim"}):
+        with pytest.raises(OptionError):
+            TrainingConfig(**wrong)
 
 
 def write(folder, text):
@@ -133,7 +182,7 @@ def test_toml_gives_training_encoding_and_runs(tmp_path):
         ("hs = 0\n", 1, "hs is 0; give true or false"),
         ("algorithm = 3\n", 1, "algorithm is 3"),
         ("algorithm = ['cbow']\n", 1, "algorithm is ['cbow']"),
-        ("\n\nalgorithm = 'glove'\n", 3, "this version trains"),
+        ("\n\nalgorithm = 'lsa'\n", 3, "choose one of skipgram, cbow, fasttext, glove, ppmi"),
         ("case = 'upper'\n", 1, "case is 'upper'; choose one of lower, keep"),
         ("tokens = 'bpe'\n", 1, "choose one of unicode, whitespace"),
         ("max_vocab = 0\n", 1, "max_vocab is 0"),

@@ -1,10 +1,10 @@
-"""Training: options, skip-gram, CBOW and FastText from an encoded corpus, single runs and ensembles."""
+"""Training: skip-gram, CBOW, FastText, GloVe and PPMI from an encoded corpus, in single runs and ensembles."""
 
 from wordgeo.training.config import TrainingConfig, defaults_table, load_toml
 from wordgeo.training.continuation import next_config
 from wordgeo.training.reproduction import Reproduction, reproduce
 from wordgeo.training.runs import train
-from wordgeo.training.word2vec import train_embeddings
+from wordgeo.training.trainers import train_embeddings
 
 __all__ = [
     "Reproduction",

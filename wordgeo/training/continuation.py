@@ -24,7 +24,7 @@ def next_config(start: Embeddings, **options: Any) -> TrainingConfig:
     """The options with which `start` was trained, but for those that are given anew."""
     check_start(start)
     known = start.provenance
-    before = {name: known[name] for name in ("algorithm", "seed", "threads")} | known["parameters"]
+    before = {name: known[name] for name in ("algorithm", "engine", "seed", "threads")} | known["parameters"]
     return TrainingConfig(**(before | options))
 
 
@@ -34,7 +34,7 @@ def check_start(start: Embeddings, config: TrainingConfig | None = None) -> None
         where = f"{start.path} holds" if start.path else "the model has"
         raise TrainingError(f"{where} no training state; train it with keep_training_state (--keep-training-state)")
     known = start.provenance
-    if not isinstance(known.get("parameters"), dict) or not {"algorithm", "seed", "threads"} <= set(known):
+    if not isinstance(known.get("parameters"), dict) or not {"algorithm", "engine", "seed", "threads"} <= set(known):
         raise TrainingError("the provenance of the model does not say how it was trained, so it cannot go on")
     for name in FIXED if config else ():
         value, before = getattr(config, name), known.get(name, known["parameters"].get(name))
@@ -44,8 +44,10 @@ def check_start(start: Embeddings, config: TrainingConfig | None = None) -> None
 
 def refuse_state(config: TrainingConfig) -> None:
     """Raises `OptionError` where this version keeps no training state."""
-    if config.algorithm == "fasttext":
-        raise OptionError("keep_training_state is for skipgram and cbow; this version keeps none of fasttext")
+    if config.algorithm not in ("skipgram", "cbow"):
+        raise OptionError(
+            f"keep_training_state is for skipgram and cbow; this version keeps none of {config.algorithm}"
+        )
     if config.hs:
         raise OptionError("keep_training_state does not go with hs: its tree would change with every new word")
 

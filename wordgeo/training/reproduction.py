@@ -97,7 +97,7 @@ def _config(known: dict[str, Any]) -> TrainingConfig:
     if not isinstance(parameters, dict) or not isinstance(corpus, dict) or "fingerprint" not in corpus:
         raise TrainingError("the provenance does not say how this model was trained; it came from elsewhere")
     try:
-        named = {name: known[name] for name in ("algorithm", "seed", "threads")}
+        named = {name: known[name] for name in ("algorithm", "engine", "seed", "threads")}
         return TrainingConfig(**named, **parameters)
     except (KeyError, TypeError, OptionError) as problem:
         raise TrainingError(f"the provenance has options that this version does not take ({problem})") from None
@@ -154,9 +154,9 @@ def _differences(first: Embeddings, again: Embeddings) -> list[tuple[str, str, s
     ]
     pairs.append(("engine", known.get("engine"), again.provenance["engine"]))
     then, here = (model.run.get("machine") or {} for model in (first, again))
-    pairs += [(name, then.get(name), here.get(name)) for name in ("system", "processor")]
+    pairs += [(name, then.get(name), here.get(name)) for name in ("system", "processor", "instruction_set")]
     pairs += [("words", len(first), len(again)), ("dimensions", first.dimensions, again.dimensions)]
     different = [(what, str(old), str(new)) for what, old, new in pairs if old is not None and old != new]
-    if known.get("threads", 1) > 1:
-        different.append(("threads", str(known["threads"]), "more than one: gensim gives other bytes each time"))
+    if not known.get("reproducible", True):
+        different.append(("threads", str(known["threads"]), "they did not wait for each other: other bytes each time"))
     return different

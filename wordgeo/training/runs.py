@@ -13,9 +13,10 @@ from wordgeo.formats import load, save
 from wordgeo.formats.ensemble import ENSEMBLE_MARKER, run_name, write_manifest
 from wordgeo.formats.folder import MARKER
 from wordgeo.progress import Progress
+from wordgeo.training.checkpoints import Checkpoints, check_every
 from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig, check_option
 from wordgeo.training.continuation import check_start, next_config, refuse_state
-from wordgeo.training.word2vec import train_embeddings
+from wordgeo.training.trainers import train_embeddings
 
 if TYPE_CHECKING:
     from wordgeo.corpus import Documents, EncodedCorpus
@@ -34,6 +35,9 @@ def train(
     overwrite: bool = False,
     start_from: Embeddings | str | Path | None = None,
     keep_training_state: bool = False,
+    checkpoint_every: int | str | None = None,
+    resume: bool = False,
+    memory: str | int | None = None,
     progress: Progress | bool | None = None,
     **encoding: Any,
 ) -> Embeddings | list[Embeddings]:
@@ -49,6 +53,10 @@ def train(
 
     `start_from` is a model (or its folder) whose training goes on, and `keep_training_state` keeps what that needs, see
     `train_embeddings`. Unset, `config` is then the options of that model.
+
+    With `checkpoint_every` a checkpoint is kept in the folder `OUTPUT.training` after so many epochs ('never': none),
+    until the model is saved. `resume` goes on from there, or begins anew where there is none: the bytes are those of a
+    training that was never killed. `memory` is what counting for GloVe and PPMI may take, such as "4G".
 
     Returns the `Embeddings` (a list of them for `runs > 1`), mapped from `output` where that is given.
 
@@ -72,8 +80,15 @@ def train(
             raise OptionError(f"{name} is an option of training; put it into the TrainingConfig")
     if output is not None:
         check_output(output, marker=MARKER if runs == 1 else ENSEMBLE_MARKER, overwrite=overwrite)
+    checkpoints = _checkpoints(output, runs, check_every(checkpoint_every), resume, overwrite)
     corpus = _encoded(source, encoding, config, progress)
-    options: dict[str, Any] = {"start_from": start, "keep_training_state": keep_training_state, "progress": progress}
+    options: dict[str, Any] = {
+        "start_from": start,
+        "keep_training_state": keep_training_state,
+        "checkpoints": checkpoints,
+        "memory": memory,
+        "progress": progress,
+    }
     configs = [dataclasses.replace(config, seed=config.seed + i) for i in range(runs)]
     if output is None:
         trained = [train_embeddings(corpus, each, **options) for each in configs]
@@ -81,6 +96,8 @@ def train(
     if runs == 1:
         model = train_embeddings(corpus, config, **options)
         save(model, output, overwrite=overwrite, run=model.run)
+        if checkpoints is not None:
+            checkpoints.remove()
         return load(output)
     with atomic_folder(output, marker=ENSEMBLE_MARKER, overwrite=overwrite) as folder:
         provenances = []
@@ -90,6 +107,16 @@ def train(
             provenances.append(model.provenance)
         write_manifest(folder, provenances)
     return [load(Path(output) / run_name(i)) for i in range(1, runs + 1)]
+
+
+def _checkpoints(
+    output: str | Path | None, runs: int, every: int | None, resume: bool, overwrite: bool
+) -> Checkpoints | None:
+    if every is None and not resume:
+        return None
+    if output is None or runs > 1:
+        raise OptionError("checkpoint_every and resume are for one run that is saved; give an output, and runs=1")
+    return Checkpoints(output, every=every, resume=resume, overwrite=overwrite)
 
 
 def _encoded(source: Any, encoding: dict[str, Any], config: TrainingConfig, progress: Any) -> EncodedCorpus:
