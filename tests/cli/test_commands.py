@@ -72,6 +72,11 @@ def test_train_has_every_option_of_training_and_encoding() -> None:
         "defaults",
         "style",
         "runs",
+        "resample",
+        "fix_seed",
+        "resample_vocabulary",
+        "workers",
+        "backend",
         "start_from",
         "keep_training_state",
     }
