@@ -137,6 +137,7 @@ def evaluate(
 
 def _over_runs(ensembles: dict[str, set[str]], names: Sequence[str], results: Sequence[Any]) -> list[Result]:
     """For each ensemble and benchmark, the score over its runs and how many answers flip."""
+    from wordgeo.stability import scores_over_runs
 
     found: list[Result] = []
     for runs in ensembles.values():
