@@ -74,7 +74,8 @@ def compare(
     each part is trained as the models were, `workers` at a time. All models are trained with the options in the
     provenance of `a` and `b`, which have to agree. Without corpora the report says that no word can be called changed.
 
-    `options` are those of `wordgeo.stability.compare_spaces`: `neighbors`, `anchors`, `center`, `alpha`, `min_count`.
+    `options` are those of `wordgeo.stability.compare_spaces`: `neighbors`, `anchors`, `center`, `measure`, `alpha`,
+    `min_count`.
     Raises what that raises, `CorpusError` for corpora that are not those of the models, `TrainingError` for models
     whose provenance does not say how they were trained.
     """

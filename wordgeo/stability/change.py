@@ -12,15 +12,17 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.query.graph import overlaps
 from wordgeo.stability.alignment import align, shared_vocabulary
-from wordgeo.stability.intervals import FrequencyBands, frequency_bands
+from wordgeo.stability.intervals import FrequencyBands
 from wordgeo.stability.lists import nearest
 from wordgeo.validate import whole_number
 from wordgeo.vocabulary import Vocabulary
 
-__all__ = ["PairChange", "benjamini_hochberg", "change_of", "null_p_values"]
+__all__ = ["Judgement", "PairChange", "benjamini_hochberg", "change_of", "joined_bands", "judge", "null_p_values"]
 
-NULLS_A_BAND = 50  # bands with fewer words than this are joined to the next
+WORDS_A_BAND, MOST_BANDS = 150, 8
 MEASURES = ("cosine", "overlap")
+TIE_BREAK = 1e-6
+TRIMMED = 0.25  # of each end, where the level of a pair is taken
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -80,91 +82,109 @@ def change_of(
 class NullTest:
     """What a null says of one measure of the real pair.
 
-    `expected` is the median of the null in the band of each word, `effect` the change less that (both shifted by the
-    pair's own median of the band, see `null_p_values`), `p` the raw p-values, all float64 [words]; `shift` is the mean
-    change of the pair, `null_shift` that of each null pair, `shift_p` the share of pairs with as large a one.
+    `effect` is the change of each word less the level of its band in the pair, see `null_p_values`, `expected` that
+    level in the null (median over pairs), `p` the raw p-values and `q` those of Benjamini and Hochberg, all float64
+    [words]; `shift` is the mean change of the pair, `null_shift` that of each null pair, `shift_p` the share of pairs
+    with as large a one.
     """
 
     expected: F64
     effect: F64
     p: F64
+    q: F64
     shift: float
     null_shift: tuple[float, ...]
     shift_p: float
 
 
-def null_p_values(real: F64, bands: I64, null: Sequence[tuple[F64, I64]]) -> NullTest:
+def null_p_values(real: F64, bands: I64, null: Sequence[tuple[F64, I64]], *, center: bool = True) -> NullTest:
     """p-values of the change of words against pairs of spaces without change, pooled within bands of frequency.
 
-    `real` float64 [words] with `bands` int64 [words]; `null` holds the same for each null pair. Of every pair, real or
-    null, the median of a band is taken from the changes in it: a pair may be noisier as a whole, which says nothing of
-    a word (it is tested apart, as `shift`). Then p = (1 + #{null of the band ≥ real}) / (1 + #null of the band).
+    `real` float64 [words] with `bands` int64 [words]; `null` holds the same for each null pair. With `center`, the
+    changes in each band of every pair, real or null, are taken less their level, the mean of the middle half: a pair
+    may be noisier as a whole, which says nothing of a word (it is tested apart, as `shift`). Then p = (1 + #{null of the
+    band ≥ real}) / (1 + #null of the band).
     """
-    centred, medians = _centred(real, bands)
+    effect, own_levels = _centred(real, bands)
     of_null = [_centred(values, own) for values, own in null]
+    tested = effect if center else real
     p = np.empty(len(real))
     expected = np.empty(len(real))
     for band in np.unique(bands).tolist():
-        pooled = np.sort(
-            np.concatenate([values[own == band] for (values, _), (_, own) in zip(of_null, null, strict=True)])
-        )
+        parts = [
+            (values if center else raw)[own == band] for (values, _), (raw, own) in zip(of_null, null, strict=True)
+        ]
+        pooled = np.sort(np.concatenate(parts))
         mine = bands == band
-        as_large = len(pooled) - np.searchsorted(pooled, centred[mine], side="left")
+        as_large = len(pooled) - np.searchsorted(pooled, tested[mine], side="left")
         p[mine] = (1 + as_large) / (1 + len(pooled))
         levels = [found[band] for _, found in of_null if band in found]
-        expected[mine] = float(np.median(levels)) if levels else medians[band]
+        expected[mine] = float(np.median(levels)) if levels else own_levels[band]
     shifts = tuple(float(values.mean()) for values, _ in null)
     shift = float(real.mean())
     beyond = sum(other >= shift for other in shifts)
-    return NullTest(expected, centred, p, shift, shifts, (1 + beyond) / (1 + len(shifts)))
+    return NullTest(expected, effect, p, benjamini_hochberg(p), shift, shifts, (1 + beyond) / (1 + len(shifts)))
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """The test of each measure, and the bands of frequency."""
+
+    tests: dict[str, NullTest]
+    bands: tuple[str, ...]
+
+
+def judge(real: PairChange, null: Sequence[PairChange]) -> Judgement:
+    """Holds the change of one pair against pairs without change."""
+    bands, of_null = joined_bands(real.words, [each.words for each in null])
+    tests = {
+        name: null_p_values(
+            _statistic(real, name),
+            bands.of,
+            [(_statistic(each, name), own) for each, own in zip(null, of_null, strict=True)],
+            center=name == "cosine",
+        )
+        for name in MEASURES
+    }
+    return Judgement(tests, tuple(name for name in bands.names if name))
+
+
+def _statistic(found: PairChange, name: str) -> F64:
+    """Overlaps are fractions, and often 0 or 1: where they tie the cosine decides, and no level is taken from them."""
+    values: F64 = getattr(found, name)
+    return values + TIE_BREAK * found.cosine if name == "overlap" else values
 
 
 def _centred(values: F64, bands: I64) -> tuple[F64, dict[int, float]]:
-    medians = {band: float(np.median(values[bands == band])) for band in np.unique(bands).tolist()}
-    return values - np.array([medians[band] for band in bands.tolist()]), medians
+    from scipy import stats
+
+    levels = {band: float(stats.trim_mean(values[bands == band], TRIMMED)) for band in np.unique(bands).tolist()}
+    return values - np.array([levels[band] for band in bands.tolist()]), levels
 
 
 def joined_bands(real: Vocabulary, null: Iterable[Vocabulary]) -> tuple[FrequencyBands, list[I64]]:
-    """Bands of the words of the real pair and of each null pair, wide enough that every one has words in the null.
+    """Bands of the words of the real pair, and of those of each null pair: about as many words of the real in each.
 
-    By the lesser count of a word in the two spaces, or by rank where counts are unknown.
+    By the lesser count of a word in the two spaces, or by rank where counts are unknown. Bands are narrow where words
+    are many, as a p-value from the null of a narrow band is right for its words; and few, as it cannot be smaller than
+    one over the words there.
     """
-    null = list(null)
-    vocabularies = [real, *null]
-    every = [np.arange(len(v)) + 1 if v.counts is None else np.asarray(v.counts).astype(np.int64) for v in vocabularies]
-    joined = frequency_bands(np.concatenate(every).astype(np.uint64), np.arange(sum(map(len, every))))
-    cuts = np.cumsum([len(numbers) for numbers in every])[:-1]
-    of = np.split(joined.of, cuts)
-    target = np.arange(len(joined.names))
-    # Each real pair's word needs null words beside it: bands too small on either side go with the one below.
-    counts = np.minimum(
-        sum((np.bincount(own, minlength=len(target)) for own in of[1:]), np.zeros(len(target), dtype=np.int64)),
-        np.bincount(of[0], minlength=len(target)) * max(len(null), 1),
+    numbers, *others = (
+        np.arange(len(v)) + 1 if v.counts is None else np.asarray(v.counts).astype(np.int64) for v in (real, *null)
     )
-    for band in range(len(target) - 1, 0, -1):
-        if counts[band] < NULLS_A_BAND:
-            target[target == band] = band - 1
-            counts[band - 1] += counts[band]
-    if len(target) > 1 and counts[0] < NULLS_A_BAND:
-        nxt = next((band for band in range(1, len(target)) if target[band] == band), 0)
-        target[target == 0] = nxt
+    bands = min(max(len(numbers) // WORDS_A_BAND, 1), MOST_BANDS)
+    cuts = np.unique(np.quantile(numbers, np.arange(1, bands) / bands, method="higher"))
+    cuts = cuts[cuts > numbers.min()]
+    of = [np.searchsorted(cuts, each, side="right") for each in (numbers, *others)]
+    # Every band needs words of the null: one without goes with its neighbour.
+    filled = np.unique(np.concatenate(of[1:])) if others else np.arange(len(cuts) + 1)
+    target = filled[np.minimum(np.searchsorted(filled, np.arange(len(cuts) + 1)), len(filled) - 1)]
     names = []
-    for band in range(len(target)):
-        members = [joined.names[i] for i in np.flatnonzero(target == band)]
-        names.append(_span(members))
+    for band in range(len(cuts) + 1):
+        mine = numbers[target[of[0]] == band]
+        names.append(f"{mine.min()}–{mine.max()}" if len(mine) else "")
     by = "rank" if real.counts is None else "count"
-    return FrequencyBands(by, tuple(names), target[of[0]]), [target[own] for own in of[1:]]
-
-
-def _span(names: Sequence[str]) -> str:
-    if len(names) < 2:
-        return "".join(names)
-    first, last = names[0].partition("–")[0].rstrip("+"), names[-1].rpartition("–")[2]
-    return (
-        last
-        if last.endswith("+") and first == last.rstrip("+")
-        else (f"{first}+" if "+" in last else f"{first}–{last}")
-    )
+    return FrequencyBands(by, tuple(names), target[of[0]]), [target[each] for each in of[1:]]
 
 
 def benjamini_hochberg(p: F64) -> F64:

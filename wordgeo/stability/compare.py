@@ -16,10 +16,10 @@ from wordgeo.errors import OptionError
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.results import Result, Table
 from wordgeo.stability.alignment import align, shared_vocabulary
-from wordgeo.stability.change import NullTest, PairChange, benjamini_hochberg, change_of, joined_bands, null_p_values
+from wordgeo.stability.change import MEASURES, PairChange, change_of, judge
 from wordgeo.stability.ensemble import Ensemble
 from wordgeo.stability.shape import Isometry, isometry
-from wordgeo.validate import number
+from wordgeo.validate import choice, number
 
 __all__ = ["ChangeReport", "ShiftTest", "WordChanges", "compare_spaces"]
 
@@ -36,11 +36,11 @@ class WordChanges(Result):
     """One entry a word, arrays of one length, the most frequent words first.
 
     `cosine` and `overlap` are the changes (1 - cosine after alignment; share of neighbours that are others). Against a
-    null: `cosine_effect` and `overlap_effect` the change beyond what words of this frequency have in this pair,
-    `cosine_p` and `overlap_p` raw p-values, and `q`, of Benjamini and Hochberg over all words and both measures, that
-    of the better of the two. Without a null these are None, and `cosine_within` and `overlap_within` the mean changes
-    between runs of the same side, where there are several. `came` and `went` are neighbours that only the second or
-    only the first space has among its first ten.
+    null: `..._effect` is the change beyond what words of this frequency have in this pair, `..._p` the raw p-values,
+    `..._q` those of Benjamini and Hochberg over all words, and `q` that of the measure by which words are called
+    changed. Without a null these are None, and `cosine_within` and `overlap_within` the mean changes between runs of
+    the same side, where there are several. `came` and `went` are neighbours that only the second or only the first
+    space has among its first ten.
     """
 
     words: tuple[str, ...]
@@ -51,6 +51,8 @@ class WordChanges(Result):
     overlap_effect: F64 | None
     cosine_p: F64 | None
     overlap_p: F64 | None
+    cosine_q: F64 | None
+    overlap_q: F64 | None
     q: F64 | None
     cosine_within: F64 | None
     overlap_within: F64 | None
@@ -67,7 +69,8 @@ class WordChanges(Result):
     def tables(self, rows: npt.NDArray[np.int64] | None = None, title: str = "") -> list[Table]:
         """One row for each word (or for those at `rows`)."""
         rows = np.arange(len(self.words)) if rows is None else rows
-        names = ("cosine", "overlap", "cosine_effect", "overlap_effect", "cosine_p", "overlap_p", "q",
+        names = ("cosine", "overlap", "cosine_effect", "overlap_effect", "cosine_p", "overlap_p",
+                 "cosine_q", "overlap_q",
                  "cosine_within", "overlap_within")  # fmt: skip
         kept = [name for name in names if getattr(self, name) is not None]
         arrays = [getattr(self, name) for name in kept]
@@ -101,9 +104,9 @@ class ChangeReport(Result):
     """Which words changed between two spaces.
 
     `null_pairs` is how many pairs without change it is held against (0: finished models only, so that nothing can be
-    called changed, and the run-to-run variation stands beside). `changed` are the words with q ≤ `alpha`, the largest
-    effect first; `comparisons` is the number of p-values that were corrected for. `shifts` tests the spaces as wholes,
-    `residual` is that of the alignment.
+    called changed, and the run-to-run variation stands beside). `changed` are the words with q ≤ `alpha` by `measure`,
+    the least q first, then the largest effect; `comparisons` is the number of p-values that were corrected for.
+    `shifts` tests the spaces as wholes, `residual` is that of the alignment.
     """
 
     first: str
@@ -113,6 +116,7 @@ class ChangeReport(Result):
     null_pairs: int
     runs: tuple[int, int]
     alpha: float
+    measure: str
     comparisons: int
     changed: tuple[str, ...]
     shifts: tuple[ShiftTest, ...]
@@ -159,7 +163,7 @@ class ChangeReport(Result):
             f"cosine: 1 - cosine after alignment. overlap: share of {self.neighbors} neighbours that are others."
         )
         if self.null_pairs:
-            notes.append("effect: beyond the median of its frequency. q: Benjamini–Hochberg over words and measures.")
+            notes.append(f"effect: beyond words of its frequency. q: Benjamini–Hochberg; changed is by {self.measure}.")
         tables = [Table(words.columns, words.rows, words.title, notes)]
         if self.shifts:
             shifts = [(s.measure, s.mean, s.null_mean, s.null_low, s.null_high, s.p) for s in self.shifts]
@@ -178,6 +182,7 @@ def compare_spaces(
     neighbors: int = 50,
     anchors: str = "all",
     center: bool = True,
+    measure: str = "cosine",
     alpha: float = 0.05,
     min_count: int | None = None,
     names: tuple[str, str] = ("first", "second"),
@@ -190,13 +195,14 @@ def compare_spaces(
     `neighbors` nearest shared words that are others, which needs no alignment (Gonen et al. 2020). `null` are pairs of
     models between which nothing changed: trained in the same way on the documents of both sides, re-split at random
     (`wordgeo.compare` makes them). Statistics of the null are pooled within bands of frequency, and a word is changed
-    where Benjamini and Hochberg's q over all words and both measures is at most `alpha`. `min_count` leaves out words
-    that either side has less often.
+    where Benjamini and Hochberg's q over all words, by `measure` ("cosine" or "overlap"), is at most `alpha`.
+    `min_count` leaves out words that either side has less often.
 
     With ensembles and without a null, changes are means over all pairs of a run of one side and a run of the other, and
     those within each side stand beside. Raises `OptionError` for spaces that share too little.
     """
     alpha = number("alpha", alpha, 1e-6, 0.5)
+    choice("measure", measure, MEASURES)
     sides = [each if isinstance(each, Ensemble) else Ensemble([each]) for each in (a, b)]
     null = list(null)
     options: dict[str, Any] = {"neighbors": neighbors, "anchors": anchors, "center": center, "threads": threads}
@@ -214,17 +220,8 @@ def compare_spaces(
     finally:
         shown.finish()
     real = _kept(real, min_count)
-    tests: dict[str, NullTest] = {}
-    bands: tuple[str, ...] = ()
-    q = None
-    if without:
-        of_real, of_null = joined_bands(real.words, [each.words for each in without])
-        bands = of_real.names
-        for name in ("cosine", "overlap"):
-            values = [(getattr(each, name), own) for each, own in zip(without, of_null, strict=True)]
-            tests[name] = null_p_values(getattr(real, name), of_real.of, values)
-        both = benjamini_hochberg(np.concatenate([test.p for test in tests.values()]))
-        q = both.reshape(2, -1).min(axis=0)
+    judged = judge(real, without) if without else None
+    tests = {} if judged is None else judged.tests
     within = _within(sides, real, options) if not without and max(map(len, sides)) > 1 else None
     if within is not None:
         real = _between(sides, real, options)
@@ -238,12 +235,15 @@ def compare_spaces(
         overlap_effect=tests["overlap"].effect if tests else None,
         cosine_p=tests["cosine"].p if tests else None,
         overlap_p=tests["overlap"].p if tests else None,
-        q=q,
+        cosine_q=tests["cosine"].q if tests else None,
+        overlap_q=tests["overlap"].q if tests else None,
+        q=tests[measure].q if tests else None,
         cosine_within=None if within is None else within[0],
         overlap_within=None if within is None else within[1],
         came=came,
         went=went,
     )
+    q = changes.q
     called = [] if q is None else [i for i in changes.ordered().tolist() if q[i] <= alpha]
     found = align(sides[0][0], sides[1][0], anchors=anchors, center=center)
     _, rows_a, rows_b = shared_vocabulary(sides[0][0], sides[1][0])
@@ -255,7 +255,8 @@ def compare_spaces(
         null_pairs=len(without),
         runs=(len(sides[0]), len(sides[1])),
         alpha=alpha,
-        comparisons=2 * len(real.words) if without else 0,
+        measure=measure,
+        comparisons=len(real.words) if without else 0,
         changed=tuple(real.shared[i] for i in called),
         shifts=tuple(
             ShiftTest(name, test.shift, float(np.mean(test.null_shift)), min(test.null_shift), max(test.null_shift),
@@ -264,7 +265,7 @@ def compare_spaces(
         ),
         residual=real.residual,
         isometry=isometry(found, rows_a, rows_b) if len(rows_a) >= 3 else None,
-        bands=tuple(name for name in bands if name),
+        bands=() if judged is None else judged.bands,
         words=changes,
     )  # fmt: skip
 
