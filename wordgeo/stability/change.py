@@ -102,8 +102,8 @@ def null_p_values(real: F64, bands: I64, null: Sequence[tuple[F64, I64]], *, cen
 
     `real` float64 [words] with `bands` int64 [words]; `null` holds the same for each null pair. With `center`, the
     changes in each band of every pair, real or null, are taken less their level, the mean of the middle half: a pair
-    may be noisier as a whole, which says nothing of a word (it is tested apart, as `shift`). Then p = (1 + #{null of the
-    band ≥ real}) / (1 + #null of the band).
+    may be noisier as a whole, which says nothing of a word (it is tested apart, as `shift`). Then p = (1 + #{null of
+    the band ≥ real}) / (1 + #null of the band).
     """
     effect, own_levels = _centred(real, bands)
     of_null = [_centred(values, own) for values, own in null]

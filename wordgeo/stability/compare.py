@@ -264,7 +264,7 @@ def compare_spaces(
             for name, test in tests.items()
         ),
         residual=real.residual,
-        isometry=isometry(found, rows_a, rows_b) if len(rows_a) >= 3 else None,
+        isometry=isometry(found, rows_a, rows_b, most=1000) if len(rows_a) >= 3 else None,
         bands=() if judged is None else judged.bands,
         words=changes,
     )  # fmt: skip
