@@ -85,9 +85,8 @@ def main() -> None:
     report = wg.stability(ensemble, k=options.k, ranks=(1, words), curve=[], spaces=False)
     ours, used = time.perf_counter() - start, time.process_time() - used
     print(f"{len(ensemble)} models × {words} words among {len(ensemble.shared)}, k = {options.k}")
-    print(
-        f"wordgeo            {ours:8.1f} s, {used:.1f} s of processors   peak {peak():.0f} MB, of which {before:.0f} MB before"
-    )
+    print(f"wordgeo            {ours:8.1f} s   ({used:.1f} s of processors)")
+    print(f"memory             {peak():8.0f} MB at most, {before:.0f} MB before")
     if options.no_peer:
         return
     searched, paired, means = script(ensemble, words, options.k, options.sample)

@@ -108,6 +108,8 @@ def train(
     sample, seed, threads, ...) and, for text, those of `wordgeo.encode` (tokens, case, documents, ...). With `output`
     the model is saved there and mapped from there. `keep_training_state` keeps what going on needs, and `start_from` is
     such a model, or its folder: its options hold where none are given anew. `progress=True` shows a bar on a terminal.
+    Runs may be of resampled documents (`resample`, `fix_seed`, `resample_vocabulary`) and made several at a time
+    (`workers`, `backend`): see `wordgeo.training.train`.
 
     Raises `OptionError` for an option that does not exist or a value that it does not take, and what
     `wordgeo.training.train` raises.
