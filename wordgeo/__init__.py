@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from wordgeo._version import __version__
 
 if TYPE_CHECKING:
-    from wordgeo._lobby import from_arrays, from_gensim, load, save, train
+    from wordgeo._lobby import compare, from_arrays, from_gensim, load, save, train
     from wordgeo.corpus import Documents, EncodedCorpus, encode
     from wordgeo.embeddings import Embeddings
     from wordgeo.errors import UnknownWordError, WordgeoError
     from wordgeo.evaluation import evaluate
     from wordgeo.query import WordVectors
-    from wordgeo.stability import Ensemble
+    from wordgeo.stability import Ensemble, align
+    from wordgeo.stability.measure import stability
 
 _HOMES = {
     "Documents": "wordgeo.corpus",
@@ -28,12 +29,15 @@ _HOMES = {
     "UnknownWordError": "wordgeo.errors",
     "WordVectors": "wordgeo.query",
     "WordgeoError": "wordgeo.errors",
+    "align": "wordgeo.stability",
+    "compare": "wordgeo._lobby",
     "encode": "wordgeo.corpus",
     "evaluate": "wordgeo.evaluation",
     "from_arrays": "wordgeo._lobby",
     "from_gensim": "wordgeo._lobby",
     "load": "wordgeo._lobby",
     "save": "wordgeo._lobby",
+    "stability": "wordgeo.stability",  # a module that can be called
     "train": "wordgeo._lobby",
 }
 
@@ -46,12 +50,15 @@ __all__ = [
     "WordVectors",
     "WordgeoError",
     "__version__",
+    "align",
+    "compare",
     "encode",
     "evaluate",
     "from_arrays",
     "from_gensim",
     "load",
     "save",
+    "stability",
     "train",
 ]
 
@@ -66,7 +73,8 @@ if not TYPE_CHECKING:  # a type checker is to see the names above and nothing el
                 "this is wordgeo's source folder, which is not compiled: run Python from another folder to use the "
                 "installed package, or build in place (python setup.py build_ext --inplace)"
             )
-        value = getattr(import_module(_HOMES[name]), name)
+        module = import_module(_HOMES[name])
+        value = module if _HOMES[name] == f"wordgeo.{name}" else getattr(module, name)
         globals()[name] = value
         return value
 

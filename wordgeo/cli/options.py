@@ -15,6 +15,7 @@ __all__ = [
     "neighbor_options",
     "output_options",
     "read_filters",
+    "read_words",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -114,11 +115,12 @@ def read_filters(options: dict[str, Any]) -> dict[str, Any]:
     options = given(options)
     path = options.pop("word_file", None)
     if path is not None:
-        options["words"] = _read_words(path)
+        options["words"] = read_words(path)
     return options
 
 
-def _read_words(path: Path) -> list[str]:
+def read_words(path: Path) -> list[str]:
+    """The words of a file, one a line."""
     from wordgeo.errors import FormatError, NotFoundError
 
     try:
