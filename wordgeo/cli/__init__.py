@@ -33,6 +33,7 @@ COMMANDS = {
     "odd": ("query", "odd", "Find the word that does not belong to the others."),
     "eval": ("evaluate", "evaluate", "Score models on analogy and similarity benchmarks, with intervals."),
     "convert": ("convert", "convert", "Convert vectors between file formats and model folders."),
+    "serve": ("serve", "serve", "Serve models over HTTP: an API, its documentation, and a page to explore them."),
     "info": ("convert", "info", "Describe a model, or this system (--system)."),
     "bench": ("bench", "bench", "Time queries on a model beside NumPy, gensim, faiss and usearch."),
     "completion": ("completion", "completion", "Print the script that completes wordgeo's commands in a shell."),
