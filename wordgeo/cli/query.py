@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wordgeo.cli.models import load_one
+from wordgeo.cli.models import ask_one
 from wordgeo.cli.options import neighbor_options, read_filters
 from wordgeo.cli.output import format_option, show, show_all
 
@@ -38,7 +38,7 @@ def similar(
         wordgeo similar wiki king queen -k 5
     """
     filters = read_filters(options)
-    vectors = load_one(model)
+    vectors = ask_one(model)
     found = vectors.similar_batch(list(words), threshold=threshold, least=least, approximate=approximate, **filters)
     show_all(found, words, style, column="query")
 
@@ -56,7 +56,7 @@ def similarity(model: str, a: str, b: str, style: str) -> None:
     """
     from wordgeo.cli.reports import Similarity
 
-    show(Similarity((a, b), load_one(model).similarity(a, b)), style)
+    show(Similarity((a, b), ask_one(model).similarity(a, b)), style)
 
 
 @click.command()
@@ -82,7 +82,7 @@ def analogy(model: str, a: str, b: str, c: str, method: str, style: str, **optio
         wordgeo analogy wiki man king woman
     """
     filters = read_filters(options)
-    show(load_one(model).analogy(a, b, c, method=method, **filters), style)
+    show(ask_one(model).analogy(a, b, c, method=method, **filters), style)
 
 
 @click.command()
@@ -100,7 +100,7 @@ def query(model: str, expression: str, style: str, **options: Any) -> None:
         wordgeo query wiki "king - man + woman" --top 50000
     """
     filters = read_filters(options)
-    show(load_one(model).query(expression, **filters), style)
+    show(ask_one(model).query(expression, **filters), style)
 
 
 @click.command()
@@ -113,4 +113,4 @@ def odd(model: str, words: tuple[str, ...], style: str) -> None:
     \b
         wordgeo odd wiki breakfast cereal dinner car
     """
-    show(load_one(model).odd(list(words)), style)
+    show(ask_one(model).odd(list(words)), style)

@@ -182,7 +182,7 @@ class WordVectors(Embeddings):
             raise OptionError(f"a pair has two words; got {wrong[0]!r}")
         rows = self.vocabulary.rows(word for pair in pairs for word in pair).reshape(-1, 2)
         found = search.ranks(self, rows[:, 0], rows[:, 1], threads=threads)
-        return [Rank(pair, *one) for pair, one in zip(pairs, found, strict=True)]
+        return [Rank((a, b), *one) for (a, b), one in zip(pairs, found, strict=True)]
 
     def farthest(self, word: str, n: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
         """n words far from each other, beginning with `word`: always the one least like any chosen before it.

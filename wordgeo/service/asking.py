@@ -32,10 +32,10 @@ class Asking:
 
     def __init__(self, config: ServiceConfig, registry: Registry, metrics: Metrics) -> None:
         self._config, self._registry, self._metrics = config, registry, metrics
-        lane = {"deadline": config.deadline, "metrics": metrics}
+        most = {FAST: config.max_queue, SLOW: max(64, config.max_queue // 8)}
         self.lanes = {
-            FAST: Lane(FAST, most_waiting=config.max_queue, **lane),
-            SLOW: Lane(SLOW, most_waiting=max(64, config.max_queue // 8), **lane),
+            name: Lane(name, most_waiting=waiting, deadline=config.deadline, metrics=metrics)
+            for name, waiting in most.items()
         }
         self._cache: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
 
@@ -200,7 +200,7 @@ def _invalid(problem: msgspec.ValidationError) -> Problem:
     """422, with the place that msgspec names in `$.place`."""
     text, _, place = str(problem).partition(" - at `$")
     place = place.rstrip("`").lstrip(".")
-    return Problem("invalid", f"{place}: {text}" if place else text, **({"place": place} if place else {}))
+    return Problem("invalid", f"{place}: {text}", place=place) if place else Problem("invalid", text)
 
 
 async def read_body(receive: Receive, config: ServiceConfig) -> bytes:

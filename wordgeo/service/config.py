@@ -111,7 +111,7 @@ class ServiceConfig:
             wanted = _KINDS[str(known[name].type).removesuffix(" | None")]
             if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
                 raise OptionError(f"{name} is {value!r}; give {known[name].type}")
-            if list in wanted and not all(isinstance(one, str) for one in value):
+            if isinstance(value, (list, tuple)) and not all(isinstance(one, str) for one in value):
                 raise OptionError(f"{name} is {value!r}; give a list of strings")
         return cls(**settings)
 

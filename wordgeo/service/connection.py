@@ -87,8 +87,9 @@ def limited(config: ServiceConfig) -> type[HttpToolsProtocol]:
             self._arrived()
             if self.transport.is_closing():
                 return
-            # What is being answered on this connection would come after this answer: then it is only closed.
-            if self.cycle is None or self.cycle.response_complete:
+            # An answer that is being made would come after this one: then the connection is only closed.
+            cycle = self.cycle
+            if cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started):
                 body = problem.encode()
                 headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), "connection": "close"}
                 lines = [f"{name}: {value}" for name, value in (headers | problem.headers).items()]

@@ -50,14 +50,15 @@ class Jobs:
         if sum(job["state"] in OPEN for job in self.all()) >= self._most_open:
             raise Problem("overloaded", f"{self._most_open} evaluations wait or run already", {"Retry-After": "30"})
         self._remove_old()
-        job = {
-            "id": secrets.token_hex(8), "model": model, "state": "queued", "done": 0, "total": None, "unit": None,
+        job_id = secrets.token_hex(8)
+        job: dict[str, Any] = {
+            "id": job_id, "model": model, "state": "queued", "done": 0, "total": None, "unit": None,
             "detail": None, "options": options, "result": None,
         }  # fmt: skip
         _write(self._folder, job)
         # The folder of the model goes by the process's own input, and into no file that is answered with.
         process = subprocess.Popen(
-            [sys.executable, "-m", "wordgeo.service.jobs", str(self._folder), job["id"]],
+            [sys.executable, "-m", "wordgeo.service.jobs", str(self._folder), job_id],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         assert process.stdin is not None
@@ -205,7 +206,17 @@ def _evaluate(path: Path, options: dict[str, Any], progress: _Progress) -> Any:
 
     model = wg.load(path)
     first = model[0] if isinstance(model, wg.Ensemble) else model
-    return wg.evaluate(first, threads=1, progress=progress, **options).to_dict()
+    return _without_paths(wg.evaluate(first, threads=1, progress=progress, **options).to_dict())
+
+
+def _without_paths(value: Any) -> Any:
+    """A report in which files have only their names: where they lie is no business of who asks."""
+    if isinstance(value, dict):
+        return {
+            name: Path(one).name if name == "path" and isinstance(one, str) else _without_paths(one)
+            for name, one in value.items()
+        }
+    return [_without_paths(one) for one in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

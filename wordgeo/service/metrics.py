@@ -94,14 +94,14 @@ class Metrics:
         registry = self._own
         if FOLDER_VARIABLE in os.environ:
             registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            multiprocess.MultiProcessCollector(registry)
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
 def forget(pid: int) -> None:
     """Takes what a process that has ended says of the present out of the page."""
     if FOLDER_VARIABLE in os.environ:
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        multiprocess.mark_process_dead(pid)
 
 
 def _memory() -> dict[str, int]:

@@ -73,7 +73,7 @@ def document(app: fastapi.FastAPI) -> dict[str, Any]:
 
 def _path(question: Question, schemas: dict[str, Any]) -> dict[str, Any]:
     name = question.name.capitalize()
-    (_, item), found = msgspec.json.schema_components([question.request, question.item], REFERENCE)
+    (_, item), found = msgspec.json.schema_components([question.request, question.item], ref_template=REFERENCE)
     schemas |= found
     body = dict(found[question.request.__name__])
     body["title"] = f"{name}Request"

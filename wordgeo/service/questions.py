@@ -114,19 +114,24 @@ class Question:
         """The answer to each of many items with the same options: JSON, or the error that it has."""
         answers: Answers = [b""] * len(raw)
         items: list[Any] = []
+        asked: list[list[tuple[str, ...]]] = []
         at: list[int] = []
         for i, text in enumerate(raw):
             try:
                 item = self.item_decoder.decode(text)
                 self._check(served.model, item)
+                words = list(self.words(item))
+            except UnicodeDecodeError:
+                answers[i] = Problem("malformed", "the item is not UTF-8")
             except msgspec.DecodeError as problem:
                 answers[i] = Problem("invalid", f"the item cannot be taken: {_plainly(problem)}")
             except (OptionError, Problem) as problem:
                 answers[i] = problem
             else:
                 items.append(item)
+                asked.append(words)
                 at.append(i)
-        known = _all_known(served.model, [list(self.words(item)) for item in items])
+        known = _all_known(served.model, asked)
         for i, missing in zip(at, known, strict=True):
             if missing is not None:
                 answers[i] = UnknownWordError(missing, len(served.model))

@@ -37,6 +37,7 @@ FAILED_START = 3  # uvicorn's exit code where the application does not start
 
 def run(config: ServiceConfig) -> None:
     """Serves until the process is told to end."""
+    _log_to_stderr()
     listening = _listen(config)
     if config.threads is None:
         from wordgeo.threads import resolve_threads
@@ -46,6 +47,16 @@ def run(config: ServiceConfig) -> None:
         _work(config, listening, _begin)
     else:
         _supervise(config, listening)
+
+
+def _log_to_stderr() -> None:
+    """What goes wrong, with its trace: nothing of it is in an answer, so the log is the only place."""
+    for name in ("wordgeo.service", "uvicorn"):
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.WARNING if name == "uvicorn" else logging.INFO)
 
 
 def _listen(config: ServiceConfig) -> socket.socket:
@@ -143,9 +154,9 @@ class _Supervisor:
         """Until told to end, and all workers have."""
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self._told)
-        signal.set_wakeup_fd(self._waker.fileno())
         self._waker.setblocking(False)
         self._wake.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno())
         for _ in range(self._config.workers):
             self._start()
         _begin(self._config, self._listening)
@@ -200,7 +211,7 @@ class _Supervisor:
 
 
 def _worker(config: ServiceConfig, listening: socket.socket, alive: Any) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    _log_to_stderr()
     threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
     _work(config, listening, lambda *_: None)
 
