@@ -79,7 +79,7 @@ class Service:
             stack.callback(asking.close)
             access = AccessLog(self.config.access_log)
             stack.callback(access.close)
-            routes = api(self.registry, asking, jobs, self._metrics, self.health)
+            routes = api(self.config, self.registry, asking, jobs, self._metrics, self.health)
             self._gate = Gate(routes, asking, config=self.config, keys=self.keys, metrics=self._metrics, access=access)
             follower = asyncio.create_task(self._follow())
             try:

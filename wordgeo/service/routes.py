@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,8 +18,9 @@ from wordgeo.errors import MissingExtraError
 from wordgeo.evaluation import SUITES
 from wordgeo.evaluation.objectives import METHODS
 from wordgeo.evaluation.protocols import PROTOCOLS
-from wordgeo.service.asking import SLOW, Asking
+from wordgeo.service.asking import SLOW, Asking, read_body
 from wordgeo.service.batching import Unit
+from wordgeo.service.config import ServiceConfig
 from wordgeo.service.gate import PAGE_POLICY
 from wordgeo.service.jobs import Jobs
 from wordgeo.service.metrics import Metrics
@@ -108,13 +110,16 @@ class JobList(pydantic.BaseModel):
     evaluations: list[Job]
 
 
-def api(registry: Registry, asking: Asking, jobs: Jobs, metrics: Metrics, health: Health) -> fastapi.FastAPI:
+def api(
+    config: ServiceConfig, registry: Registry, asking: Asking, jobs: Jobs, metrics: Metrics, health: Health
+) -> fastapi.FastAPI:
     """The FastAPI application with all routes but those of questions, which its OpenAPI document describes too."""
     app = fastapi.FastAPI(title="wordgeo", version=__version__, docs_url=None, redoc_url=None)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(pydantic.ValidationError, _answer_invalid)
 
     @app.get("/v1/models", response_model=Models, tags=["models"], summary="All models")
     async def list_models() -> Response:
@@ -142,16 +147,19 @@ def api(registry: Registry, asking: Asking, jobs: Jobs, metrics: Metrics, health
             raise problem_of(found)
         return _json(found)
 
+    body = {"content": {"application/json": {"schema": Evaluation.model_json_schema()}}, "required": True}
+
     @app.post(
         "/v1/models/{model}/evaluations", status_code=202, response_model=Job, tags=["evaluations"],
-        summary="Begin an evaluation in the background",
+        summary="Begin an evaluation in the background", openapi_extra={"requestBody": body},
     )  # fmt: skip
-    def evaluate(model: ModelName, options: Evaluation, response: Response) -> Any:
+    async def evaluate(request: fastapi.Request, model: ModelName) -> Response:
         served = registry[model]
-        chosen = {name: value for name, value in options.model_dump().items() if value is not None}
-        job = jobs.start(served.name, served.path, chosen)
-        response.headers["Location"] = f"/v1/evaluations/{job['id']}"
-        return job
+        # Read here and not by FastAPI, which would take a body of any size, and JSON only under that name.
+        options = Evaluation.model_validate_json(await read_body(request.receive, config)).model_dump()
+        chosen = {name: value for name, value in options.items() if value is not None}
+        job = await asyncio.to_thread(jobs.start, served.name, served.path, chosen)
+        return Response(encode(job), 202, {"Location": f"/v1/evaluations/{job['id']}"}, "application/json")
 
     @app.get("/v1/evaluations", response_model=JobList, tags=["evaluations"], summary="All evaluations")
     def list_jobs() -> Any:
@@ -247,9 +255,9 @@ async def _answer_http(_: fastapi.Request, error: Exception) -> Response:
 
 
 async def _answer_invalid(_: fastapi.Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+    assert isinstance(error, (RequestValidationError, pydantic.ValidationError))
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return _document(Problem("malformed", f"the body is not JSON: {first['ctx']['error']}"))
-    place = ".".join(str(part) for part in first["loc"][1:])
+    place = ".".join(str(part) for part in first["loc"] if part not in ("query", "path"))
     return _document(Problem("invalid", f"{place}: {first['msg']}" if place else first["msg"], place=place))

@@ -95,13 +95,15 @@ class _Server(uvicorn.Server):
             self._began()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Ends after the time to drain; Ctrl-C ends at once, and twice without waiting for what was accepted."""
         self._service.stop()
-        if self._drain and self._timer is None and sig == signal.SIGTERM:
+        if sig == signal.SIGINT or not self._drain:
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
+        elif self._timer is None:
             self._timer = threading.Timer(self._drain, self._end)
             self._timer.daemon = True
             self._timer.start()
-        elif self._timer is None or sig != signal.SIGTERM:
-            super().handle_exit(sig, frame)
 
     def _end(self) -> None:
         self.should_exit = True
@@ -148,6 +150,7 @@ class _Supervisor:
         self._ending = 0
         self._workers: dict[int, Any] = {}
         self._started: dict[int, float] = {}
+        self._beginning: list[Any] = []  # where workers say that they take requests
         self._wake, self._waker = socket.socketpair()
 
     def run(self) -> None:
@@ -159,13 +162,18 @@ class _Supervisor:
         signal.set_wakeup_fd(self._waker.fileno())
         for _ in range(self._config.workers):
             self._start()
-        _begin(self._config, self._listening)
         pause, began_well = FIRST_PAUSE, False
         while self._workers:
-            ready = wait([self._wake, *(worker.sentinel for worker in self._workers.values())], timeout=LIVED_WELL)
+            sentinels = [worker.sentinel for worker in self._workers.values()]
+            ready = wait([self._wake, *self._beginning, *sentinels])
             if self._wake in ready:
                 self._wake.recv(1024)
-            began_well = began_well or not ready
+            for end in [end for end in self._beginning if end in ready]:
+                self._beginning.remove(end)
+            if not self._beginning and not began_well:
+                began_well = all(worker.is_alive() for worker in self._workers.values())
+                if began_well:
+                    _begin(self._config, self._listening)
             for pid, worker in [*self._workers.items()]:
                 if worker.is_alive():
                     continue
@@ -188,6 +196,7 @@ class _Supervisor:
         worker.start()
         child.close()
         worker.parent_end = parent  # type: ignore[attr-defined]  # closed with this process, which ends the worker
+        self._beginning.append(parent)
         assert worker.pid is not None
         self._workers[worker.pid] = worker
         self._started[worker.pid] = time.monotonic()
@@ -196,6 +205,8 @@ class _Supervisor:
         from wordgeo.service.metrics import forget
 
         worker.join()
+        if worker.parent_end in self._beginning:
+            self._beginning.remove(worker.parent_end)
         worker.parent_end.close()
         del self._workers[pid]
         forget(pid)
@@ -213,7 +224,7 @@ class _Supervisor:
 def _worker(config: ServiceConfig, listening: socket.socket, alive: Any) -> None:
     _log_to_stderr()
     threading.Thread(target=_end_with_parent, args=(alive,), daemon=True).start()
-    _work(config, listening, lambda *_: None)
+    _work(config, listening, lambda *_: alive.send(None))
 
 
 def _end_with_parent(alive: Any) -> None:
