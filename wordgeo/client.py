@@ -55,7 +55,9 @@ class _Settings:
         return min(LONGEST_PAUSE, least + random.uniform(0.5, 1.0) * 0.1 * 2**attempt)
 
     def _unreachable(self, problem: Exception) -> ServiceError:
-        return ServiceError(f"{self.url} does not answer ({type(problem).__name__}: {problem}); is the service running?")
+        return ServiceError(
+            f"{self.url} does not answer ({type(problem).__name__}: {problem}); is the service running?"
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.url}>"
@@ -344,7 +346,9 @@ def _split(address: str) -> tuple[str, str]:
     if base.endswith("/v1/models"):
         base = base.removesuffix("/v1/models")
     if urlsplit(base).scheme not in ("http", "https") or not urlsplit(base).netloc or not name:
-        raise OptionError(f"{address!r} names no model of a service; give an address such as http://127.0.0.1:8080/wiki")
+        raise OptionError(
+            f"{address!r} names no model of a service; give an address such as http://127.0.0.1:8080/wiki"
+        )
     return base, unquote(name)
 
 

@@ -28,7 +28,7 @@ from wordgeo.vocabulary import Vocabulary
 
 for package in ("fastapi", "uvicorn", "msgspec", "httpx", "prometheus_client", "fastapi_offline"):
     pytest.importorskip(package, reason="needs the extra `serve`")
-import httpx
+import httpx  # noqa: E402
 
 NAMED = ["king", "queen", "man", "woman", "King", "breakfast", "cereal", "dinner", "car", "new_york"]
 WORDS = [*NAMED, *(f"w{i}" for i in range(6000))]
@@ -98,6 +98,22 @@ class Service:
         """The sum of a metric over its labels."""
         found = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", self.get("/metrics").text, re.MULTILINE)
         return sum(map(float, found))
+
+    @property
+    def children(self) -> list[int]:
+        """The processes that it started and that live."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    @property
+    def workers(self) -> list[int]:
+        """Those of its processes that answer."""
+        found = []
+        for pid in self.children:
+            with contextlib.suppress(OSError):
+                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
 
     @staticmethod
     def problem(response: httpx.Response, status: int, kind: str) -> dict:

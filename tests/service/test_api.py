@@ -103,8 +103,8 @@ def test_vectors_are_questions_too(service, wiki) -> None:
     local = [one.to_dict() for one in wiki.similar_batch(np.array(vectors, dtype=np.float32), 4)]
     assert service.ask("similar", {"items": vectors, "k": 4}).json()["results"] == json.loads(json.dumps(local))
     for bad in ([], [1.0], [1e39] * 200, [1e400] * 200):
-        service.problem(service.http.post("/v1/models/wiki/similar", content=json.dumps({"item": bad}).replace("Infinity", "1e400")),
-                422, "invalid")  # fmt: skip
+        content = json.dumps({"item": bad}).replace("Infinity", "1e400")
+        service.problem(service.http.post("/v1/models/wiki/similar", content=content), 422, "invalid")
 
 
 def test_a_bad_item_harms_no_other(service, wiki) -> None:
@@ -179,7 +179,15 @@ def test_requests_that_are_refused(service, body, status, kind) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"item": "king", "k": NaN}', b'{"item": "\\ud800"}', b'{"item": "\xff"}', b'{"item": ' + b"[" * 100000]
+    "content",
+    [
+        b"",
+        b"{",
+        b'{"item": "king", "k": NaN}',
+        b'{"item": "\\ud800"}',
+        b'{"item": "\xff"}',
+        b'{"item": ' + b"[" * 100000,
+    ],
 )
 def test_what_is_no_json_is_400(service, content) -> None:
     service.problem(service.http.post("/v1/models/wiki/similar", content=content), 400, "malformed")
@@ -196,7 +204,9 @@ def test_addresses_that_are_refused(service, query) -> None:
 
 def test_addresses_that_cannot_be_read(service) -> None:
     for query in (b"word=%FF", b"word=king&%", b"=&&&", b"word=" + b"&a=1" * 400):
-        answer = service.raw(b"GET /v1/models/wiki/similar?" + query + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = service.raw(
+            b"GET /v1/models/wiki/similar?" + query + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
         assert answer.split()[1] in (b"400", b"422"), query
 
 
@@ -260,7 +270,13 @@ def test_a_map_keeps_its_promises(service, wiki) -> None:
 
 
 def test_answers_carry_security_headers(service) -> None:
-    for path in ("/v1/models", "/v1/models/wiki/similar?word=king", "/v1/models/wiki/similar?word=nowhere", "/", "/docs"):
+    for path in (
+        "/v1/models",
+        "/v1/models/wiki/similar?word=king",
+        "/v1/models/wiki/similar?word=nowhere",
+        "/",
+        "/docs",
+    ):
         headers = service.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"

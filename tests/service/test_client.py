@@ -88,7 +88,11 @@ def test_the_same_errors(service, remote, wiki) -> None:
         with pytest.raises(UnknownWordError) as there:
             ask(remote)
         assert str(there.value) == str(here.value)
-    for ask in (lambda model: model.similar("king", 0), lambda model: model.query("king -"), lambda model: model.odd(["king"])):
+    for ask in (
+        lambda model: model.similar("king", 0),
+        lambda model: model.query("king -"),
+        lambda model: model.odd(["king"]),
+    ):
         for model in (wiki, remote):
             with pytest.raises(OptionError):
                 ask(model)
@@ -163,8 +167,9 @@ def test_the_command_line_asks_a_service_like_a_folder(service, models, capsys) 
             main(args)
         return leaving.value.code, *capsys.readouterr()
 
-    for command in (["similar", "king", "w5", "-k", "3"], ["analogy", "man", "king", "woman"], ["similarity", "king", "w1"],
-                    ["query", "king - man", "--top", "100"], ["odd", "w1", "w2", "car"], ["similar", "quean"]):  # fmt: skip
+    commands = ["similar king w5 -k 3", "analogy man king woman", "similarity king w1", "query king --top 100",
+                "odd w1 w2 car", "similar quean"]  # fmt: skip
+    for command in map(str.split, commands):
         here = run(command[0], str(models / "wiki"), *command[1:])
         assert run(command[0], f"{service.url}/wiki", *command[1:]) == here
     code, _, error = run("similar", "http://127.0.0.1:9/wiki", "king")

