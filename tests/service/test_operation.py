@@ -9,6 +9,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -46,6 +48,17 @@ def test_what_does_not_start_says_why_in_one_line(models, tmp_path, capsys) -> N
         }
         for reason, args in cases.items():
             assert reason in refused(*args)
+
+
+@pytest.mark.parametrize("package", ["uvicorn", "fastapi", "msgspec", "prometheus_client", "fastapi_offline", "httpx"])
+def test_a_missing_package_is_named_with_the_line_that_installs_it(models, package) -> None:
+    ask = ["serve", str(models / "wiki"), "--port=0"]
+    if package == "httpx":
+        ask = ["similar", "http://127.0.0.1:9/wiki", "king"]
+    code = f"import sys; sys.modules[{package!r}] = None; from wordgeo.cli import main; main({ask!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "pip install 'wordgeo[serve]'" in done.stderr
 
 
 def test_settings_come_from_a_file_and_the_command_line_wins(tmp_path) -> None:

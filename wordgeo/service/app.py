@@ -81,13 +81,13 @@ class Service:
             stack.callback(access.close)
             routes = api(self.config, self.registry, asking, jobs, self._metrics, self.health)
             self._gate = Gate(routes, asking, config=self.config, keys=self.keys, metrics=self._metrics, access=access)
-            follower = asyncio.create_task(self._follow())
+            follower = asyncio.create_task(self._follow(asking))
             try:
                 yield
             finally:
                 follower.cancel()
 
-    async def _follow(self) -> None:
+    async def _follow(self, asking: Asking) -> None:
         """Looks at the models' folders from time to time; opening happens on another thread."""
         refresh: Callable[[], list[str]] = self.registry.refresh
         while True:
@@ -97,6 +97,8 @@ class Service:
             except Exception:
                 log.exception("the models could not be looked at; those that are served stay")
             else:
+                if changed:
+                    asking.forget()
                 for name in changed:
                     log.info("model %s was opened again or is gone", name)
 

@@ -44,6 +44,10 @@ class Asking:
         """Questions in each lane."""
         return {name: lane.waiting for name, lane in self.lanes.items()}
 
+    def forget(self) -> None:
+        """Empties the cache, whose answers keep the models that gave them."""
+        self._cache.clear()
+
     def close(self) -> None:
         """Ends the lanes after what they have."""
         for lane in self.lanes.values():

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import fastapi
+import fastapi_offline
 import pydantic
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException
 
 from wordgeo._version import __version__
-from wordgeo.errors import MissingExtraError
 from wordgeo.evaluation import SUITES
 from wordgeo.evaluation.objectives import METHODS
 from wordgeo.evaluation.protocols import PROTOCOLS
@@ -32,6 +31,7 @@ from wordgeo.service.registry import Registry, Served
 __all__ = ["Health", "api"]
 
 PAGE = Path(__file__).parent / "page"
+SWAGGER = Path(fastapi_offline.__file__).parent / "static"
 PAGE_HEADERS = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
 MOST_LISTED = 200
 
@@ -116,6 +116,7 @@ def api(
     """The FastAPI application with all routes but those of questions, which its OpenAPI document describes too."""
     app = fastapi.FastAPI(title="wordgeo", version=__version__, docs_url=None, redoc_url=None)
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    app.add_exception_handler(Exception, _answer_problem)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -195,15 +196,11 @@ def api(
 
 def _add_pages(app: fastapi.FastAPI) -> None:
     """The explorer and the documentation: files of this package, and Swagger's from the one that carries them."""
-    spec = importlib.util.find_spec("fastapi_offline")
-    if spec is None or spec.origin is None:
-        raise MissingExtraError("the documentation page", "serve")
-    swagger = Path(spec.origin).parent / "static"
     files = {
         "/": PAGE / "explorer.html",
         "/docs": PAGE / "docs.html",
         **{f"/static/{path.name}": path for path in sorted(PAGE.iterdir()) if path.suffix in (".css", ".js", ".svg")},
-        **{f"/static/{name}": swagger / name for name in ("swagger-ui-bundle.js", "swagger-ui.css")},
+        **{f"/static/{name}": SWAGGER / name for name in ("swagger-ui-bundle.js", "swagger-ui.css")},
     }
     for route, path in files.items():
         # Swagger UI sets style attributes as it draws; the explorer does without.
