@@ -13,7 +13,7 @@ from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, Queries, Run, choose
 from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import float_rows, number, whole_number
 
-__all__ = ["combine", "cosine_pairs", "farthest_first", "ranks", "scores_of", "search", "top_k"]
+__all__ = ["combine", "cosine_pairs", "farthest_first", "scores_of", "search", "top_k"]
 
 QUERIES_A_BLOCK = 192
 ROWS_A_SCORE = 1 << 14
@@ -107,10 +107,14 @@ def farthest_first(
     blocks = [(begin, min(begin + ROWS_A_SCORE, len(embeddings))) for begin in range(0, len(embeddings), ROWS_A_SCORE)]
     rows, scores = [start], [float("nan")]
     while len(rows) < n:
-        last = rows[-1]
+        query, length = embeddings.vectors[rows[-1]].astype(np.float64), float(embeddings.norms[rows[-1]])
 
-        def update(begin: int, end: int, last: int = last) -> None:
-            np.maximum(nearest[begin:end], _scores(embeddings, last, begin, end), out=nearest[begin:end])
+        def update(begin: int, end: int, query: npt.NDArray[np.float64] = query, length: float = length) -> None:
+            out = np.empty(end - begin, dtype=np.float32)
+            _fast.scores(
+                embeddings.vectors[begin:end], embeddings.norms[begin:end], query, length, out, np.empty(end - begin)
+            )
+            np.maximum(nearest[begin:end], out, out=nearest[begin:end])
 
         run_blocks(update, blocks, threads)
         pool = pool[pool != rows[-1]]
@@ -119,36 +123,6 @@ def farthest_first(
         rows.append(int(pool[np.argmin(nearest[pool])]))
         scores.append(float(nearest[rows[-1]]))
     return np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float32)
-
-
-def ranks(embeddings: Embeddings, a: I64, b: I64, *, threads: int | None = None) -> list[tuple[int, int, float]]:
-    """First and last place of row b[i] among the neighbours of row a[i] (ties between), and their cosine.
-
-    Places count from 1; row a[i] itself takes none, and has (0, 0) where it is asked for.
-    """
-    exact = cosine_pairs(embeddings, a, b)
-    counts = np.zeros((len(a), 2, -(-len(embeddings) // ROWS_A_SCORE)), dtype=np.int64)
-
-    def count(i: int, block: int) -> None:
-        begin = block * ROWS_A_SCORE
-        found = _scores(embeddings, int(a[i]), begin, min(begin + ROWS_A_SCORE, len(embeddings)))
-        if begin <= a[i] < begin + ROWS_A_SCORE:
-            found[a[i] - begin] = np.nan
-        counts[i, :, block] = (found > exact[i]).sum(), (found >= exact[i]).sum()
-
-    embeddings.norms  # noqa: B018  (computed here once, and not by every thread)
-    run_blocks(count, [(i, block) for i in range(len(a)) for block in range(counts.shape[2])], threads)
-    totals = counts.sum(axis=2)
-    places = np.where((a == b)[:, None], 0, totals + np.array([1, 0]))
-    return [(int(low), int(high), float(score)) for (low, high), score in zip(places, exact, strict=True)]
-
-
-def _scores(embeddings: Embeddings, row: int, begin: int, end: int) -> F32:
-    """Cosines of one row with the rows begin..end, by the rule of scores."""
-    out = np.empty(end - begin, dtype=np.float32)
-    query, length = embeddings.vectors[row].astype(np.float64), float(embeddings.norms[row])
-    _fast.scores(embeddings.vectors[begin:end], embeddings.norms[begin:end], query, length, out, np.empty(end - begin))
-    return out
 
 
 def search(

@@ -16,6 +16,7 @@ from wordgeo.query.analogies import analogies
 from wordgeo.query.exclusion import excluded_rows
 from wordgeo.query.expression import Operand, parse_expression
 from wordgeo.query.filters import Filter
+from wordgeo.query.ranks import ranks
 from wordgeo.query.screens import Int8Copy
 from wordgeo.results import Result, Table
 
@@ -181,7 +182,7 @@ class WordVectors(Embeddings):
         if wrong:
             raise OptionError(f"a pair has two words; got {wrong[0]!r}")
         rows = self.vocabulary.rows(word for pair in pairs for word in pair).reshape(-1, 2)
-        found = search.ranks(self, rows[:, 0], rows[:, 1], threads=threads)
+        found = ranks(self, rows[:, 0], rows[:, 1], threads=threads)
         return [Rank((a, b), *one) for (a, b), one in zip(pairs, found, strict=True)]
 
     def farthest(self, word: str, n: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
