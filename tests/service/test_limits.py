@@ -351,7 +351,7 @@ def test_pages_of_other_sites_may_not_ask(service, serve, models) -> None:
 @pytest.mark.parametrize(
     "settings",
     [{"port": 70000}, {"workers": 0}, {"max_k": 0}, {"deadline": 0}, {"deadline": float("nan")}, {"rate": 0},
-     {"host": ""},
+     {"host": ""}, {"max_queue": 999},
      {"models": ()}, {"drain": -1}, {"cache": -1}, {"threads": 0}],
 )  # fmt: skip
 def test_settings_that_are_refused(settings) -> None:

@@ -316,6 +316,20 @@ def test_an_evaluation_whose_process_is_killed_has_failed(serve, models) -> None
         assert (job["state"], job["detail"]) in (("failed", "the process of the evaluation was ended"), ("done", None))
 
 
+def test_an_evaluation_ends_with_the_service(serve, models, tmp_path) -> None:
+    with serve(models / "wiki", "--jobs", tmp_path / "jobs") as service:
+        jobs = [service.ask("evaluations", {"suite": "google", "method": "lrcos"}).json() for _ in range(3)]
+        children = [
+            pid for pid in service.children if b"wordgeo.service.jobs" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        assert service.stop() == 0
+    assert not [pid for pid in children if _lives(pid)]
+    with serve(models / "wiki", "--jobs", tmp_path / "jobs") as service:
+        states = [service.get(f"/v1/evaluations/{job['id']}").json()["state"] for job in jobs]
+        assert "failed" in states
+        assert not {"queued", "running"} & set(states)
+
+
 def test_evaluations_that_are_refused(judged) -> None:
     values = [{}, [], "google", {"suite": "nothing"}, {"suite": "/etc/passwd"}, {"suite": "google", "seed": -1},
               {"suite": "google", "x": 1}, {"suite": "google", "limit": "3"}]  # fmt: skip

@@ -75,6 +75,7 @@ class Service:
         with contextlib.ExitStack() as stack:
             folder = self.config.jobs or stack.enter_context(tempfile.TemporaryDirectory(prefix="wordgeo-jobs-"))
             jobs = Jobs(folder, most_open=self.config.max_jobs)
+            stack.callback(jobs.close)
             asking = Asking(self.config, self.registry, self._metrics)
             stack.callback(asking.close)
             access = AccessLog(self.config.access_log)

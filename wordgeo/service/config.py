@@ -72,6 +72,10 @@ class ServiceConfig:
             whole_number("threads", self.threads, 1, 1024)
         for name in ("max_body", "max_batch", "max_k", "max_queue", "max_connections", "max_jobs"):
             whole_number(name, getattr(self, name), 1)
+        if self.max_queue < self.max_batch:
+            raise OptionError(
+                f"max_queue is {self.max_queue}, less than one batch (max_batch {self.max_batch}); raise it"
+            )
         whole_number("max_headers", self.max_headers, 1024)
         whole_number("cache", self.cache, 0)
         for name in ("deadline", "read_timeout", "idle_timeout", "reload_every"):

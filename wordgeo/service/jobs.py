@@ -1,7 +1,8 @@
 """Evaluations in the background: a folder of jobs that every worker sees, each run by a process of its own.
 
-A job is a file ID.json, written whole at every change. Its process holds a lock on ID.lock while it lives, so that a
-job whose process was killed is seen to have failed; and one on `turn` while it works, so that one job runs at a time.
+A job is a file ID.json, written whole at every change. Its process holds a lock on ID.lock from its first moment to its
+last, so that a job whose process was killed is seen to have failed; and one on `turn` while it works, so that one job
+runs at a time.
 A file ID.cancel asks it to stop.
 """
 
@@ -44,6 +45,7 @@ class Jobs:
     def __init__(self, folder: str | Path, *, most_open: int) -> None:
         self._folder, self._most_open = Path(folder), most_open
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._begun: list[subprocess.Popen[bytes]] = []
 
     def start(self, model: str, path: Path, options: dict[str, Any]) -> dict[str, Any]:
         """Queues an evaluation of the model at `path`, and begins it in a process of its own."""
@@ -56,14 +58,22 @@ class Jobs:
             "detail": None, "options": options, "result": None,
         }  # fmt: skip
         _write(self._folder, job)
-        # The folder of the model goes by the process's own input, and into no file that is answered with.
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wordgeo.service.jobs", str(self._folder), job_id],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        with (self._folder / f"{job_id}.lock").open("wb") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # The lock goes over to the process with the open file. The folder of the model goes by its input, and into
+            # no file that is answered with.
+            process = subprocess.Popen(
+                [sys.executable, "-m", "wordgeo.service.jobs", str(self._folder), job_id],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=() if fcntl is None else (lock.fileno(),),
+            )
         assert process.stdin is not None
         process.stdin.write(json.dumps(str(path.resolve())).encode())
         process.stdin.close()
+        self._begun = [*(one for one in self._begun if one.poll() is None), process]
         return {name: job[name] for name in SHOWN}
 
     def all(self) -> list[dict[str, Any]]:
@@ -89,6 +99,13 @@ class Jobs:
                 time.sleep(WAIT_SECONDS / 2)
                 job = self.get(job_id)
         return job
+
+    def close(self) -> None:
+        """Ends the jobs that were begun here: without the service nobody would ask for them."""
+        for process in self._begun:
+            process.terminate()
+        for process in self._begun:
+            process.wait()
 
     def _read(self, job_id: str) -> dict[str, Any] | None:
         try:
@@ -182,9 +199,9 @@ def _locked(file: IO[bytes], progress: _Progress) -> Iterator[None]:
 def _run(folder: Path, job_id: str, path: Path) -> None:
     job = json.loads((folder / f"{job_id}.json").read_bytes())
     progress = _Progress(folder, job)
-    with (folder / f"{job_id}.lock").open("wb") as alive, (folder / "turn").open("wb") as turn:
+    with (folder / "turn").open("wb") as turn:
         try:
-            with _locked(alive, progress), _locked(turn, progress):
+            with _locked(turn, progress):
                 job["state"] = "running"
                 _write(folder, job)
                 result = _evaluate(path, job["options"], progress)
