@@ -31,7 +31,7 @@ COMMANDS = {
     "analogy": ("query", "analogy", "Answer 'A is to B as C is to ?'."),
     "query": ("query", "query", "List the words nearest to a sum such as 'king - man + woman'."),
     "odd": ("query", "odd", "Find the word that does not belong to the others."),
-    "eval": ("evaluate", "evaluate", "Score models on analogy and similarity benchmarks, with intervals."),
+    "eval": ("evaluate", "evaluate", "Score models on analogies, relations, similarities and categories."),
     "convert": ("convert", "convert", "Convert vectors between file formats and model folders."),
     "serve": ("serve", "serve", "Serve models over HTTP: an API, its documentation, and a page to explore them."),
     "info": ("convert", "info", "Describe a model, or this system (--system)."),

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from wordgeo.cli.licence import licence_accepted
 from wordgeo.cli.options import encoding_options, given, output_options
 from wordgeo.cli.output import format_option, show
 
@@ -105,12 +106,10 @@ def fetch(name: str, language: str | None, folder: str | None, yes: bool) -> Non
     from wordgeo.corpus import find_recipe
 
     recipe = find_recipe(name)
-    if recipe.url is not None and not yes:
-        click.echo(f"{recipe.title}. {recipe.description}\nLicence: {recipe.licence} ({recipe.source})", err=True)
-        yes = click.confirm("Do you keep to it, and fetch the corpus?", err=True)
-        if not yes:
-            raise click.Abort
-    click.echo(fetch_corpus(recipe, accept_licence=yes, language=language, folder=folder, progress=True))
+    accepted = licence_accepted(recipe, yes)
+    if recipe.url is not None and not accepted:
+        raise click.Abort
+    click.echo(fetch_corpus(recipe, accept_licence=accepted, language=language, folder=folder, progress=True))
 
 
 @corpus.command()
