@@ -5,7 +5,8 @@
     DIRECTION  cos(b - a, x - c) = (cos(x, p) - cos(c, p)) / sqrt(2 - 2 cos(x, c)) with p along b - a; 0 where x = c
 
 The rule scores all three from float64 cosines, rounded once. The table is made of int16 products; ADD and MUL, a sum of
-logarithms, are then sums of three int16 for each row and question. _kernels/analogies.h has the bounds. Rows whose
+logarithms, are then sums of three int16 for each row and question, and DIRECTION the sum of what a and b make and the
+distance from c times the score it is compared with. _kernels/analogies.h has the bounds. Rows whose
 upper bound reaches the k-th highest lower bound wait in a pool, as in `_fast.screen8`, and are scored by the rule; for
 the rank of a gold answer only the rows are scored that its score lies too near to.
 
@@ -43,17 +44,21 @@ cdef extern from "analogies.h" nogil:
         float high
     void fetch "wordgeo_fetch"(const float *, size_t)
     void put_in_group "wordgeo_put_in_group"(const int16_t *, size_t, size_t, int16_t *)
+    ctypedef struct aims_of_question "wordgeo_aims":
+        double floor
+        double gold
+        double slack
+        double shift
+        double more
     double aim_of "wordgeo_analogy_aim"(int, double, double, double)
     double floor_of "wordgeo_analogy_floor"(int, const int16_t *, const int16_t *, size_t, size_t, double, double,
                                             double)
-    double logarithms_of "wordgeo_analogy_logarithms"(const int16_t *, size_t, const int16_t *, double, double,
-                                                      int16_t *)
+    double terms_of "wordgeo_analogy_terms"(int, const int16_t *, size_t, const int16_t *, double, double, int16_t *)
     size_t index_of "wordgeo_analogy_index"(int16_t)
-    int marks_of "wordgeo_analogy_marks"(double, double, double, int16_t *)
-    void direction_base "wordgeo_direction_base"(const float *, const float *, float, double, size_t, float *)
-    void direction_factor "wordgeo_direction_factor"(const float *, float, size_t, float *)
-    float direction_threshold "wordgeo_direction_threshold"(float)
-    float direction_shift "wordgeo_direction_shift"(double)
+    int marks_of "wordgeo_analogy_marks"(int, const aims_of_question *, int16_t *)
+    void direction_base "wordgeo_direction_base"(const int16_t *, const int16_t *, double, double, size_t, int16_t *)
+    void direction_slack "wordgeo_direction_slack"(double, double, double, double, double, double, aims_of_question *)
+    int direction_side "wordgeo_direction_side"(double, double, double, double)
     analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, double, double, double, double, double, double, double,
                                                       double, double)
 
@@ -173,7 +178,7 @@ cdef double tabulate(const float[:, ::1] matrix, const double[::1] norms, const 
 
 
 def analogies(
-    int method,                        # ADD or MUL
+    int method,
     const float[:, ::1] matrix,        # IN [n, d]
     const double[::1] norms,           # IN [n]
     const int64_t[::1] ids,            # IN the rows that may answer, or empty: all. Answers are places among them
@@ -182,10 +187,10 @@ def analogies(
     const int32_t[:, ::1] questions,   # IN [m, 3] a, b, c as places among the words; equal (a, b) side by side
     const float[:, ::1] vectors,       # IN [w, d] the words
     const double[::1] word_norms,      # IN [w]
-    const double[::1] lengths,         # IN [m] |b - a + c| over unit vectors for ADD
-    const float[:, ::1] queries,       # IN [m, d] the combined query for ADD
+    const double[::1] lengths,         # IN [m] over unit vectors, |b - a + c| for ADD, |b - a| for DIRECTION
+    const float[:, ::1] queries,       # IN [m, d] the combined query for ADD, the direction b - a for DIRECTION
     const double[::1] query_norms,     # IN [m]
-    const double[::1] shifts,          # IN [m] not used
+    const double[::1] shifts,          # IN [m] cos(c, direction) for DIRECTION
     double epsilon,                    # for MUL
     const int64_t[:, ::1] exclude,     # IN [m, e] places that are no answers
     const float[::1] gold,             # IN [m] score of the gold word; NaN where none is asked for
@@ -202,25 +207,27 @@ def analogies(
     int16_t[::1] codes,                # scratch [rows at a time * 2 * pairs]
     int16_t[:, ::1] table,             # scratch [w, rows at a time, a multiple of 16]: cosines of words and rows
     uint32_t[::1] chosen,              # scratch [rows at a time]
-    const int16_t[:, ::1] logarithms,  # IN [2, 16384] for MUL: those of s and of s + epsilon, from the lowest cosine
+    const int16_t[:, ::1] lists,       # IN [2, 16384] from the lowest cosine. For MUL, logarithms of s and of
+                                       # s + epsilon; for DIRECTION, distances first
     double margin,                     # added to the errors of every question
-    int16_t[:, ::1] logs,              # scratch, the same shape as table for MUL: logarithms
+    int16_t[:, ::1] looked_up,         # scratch, the same shape as table for MUL and DIRECTION: logarithms or distances
     int16_t[::1] base,                 # scratch [rows at a time]: what all questions with the same (a, b) share
-    double[::1] errors,                # scratch [w] of the table's cosines or of the logarithms
-    double[:, ::1] aims,               # scratch [m, 3] where the floor and gold lie among sums, and their slack
-    int16_t[:, ::1] marks,             # scratch [m, 3]
+    double[::1] errors,                # scratch [w] of the table's cosines, of the logarithms or the distances
+    double[:, ::1] aims_memory,        # scratch [m, 5]: see `wordgeo_aims`
+    int16_t[:, ::1] marks,             # scratch [m, 5]
     uint32_t[::1] over,                # scratch [m] how many sums are above gold without doubt
     uint8_t[::1] hits,                 # scratch [m]
     uint8_t[::1] unclear,              # scratch [m]
 ):
     """Offers a run of rows to the k best of each question, and counts those before its gold answer."""
     cdef Py_ssize_t width = table.shape[1], m = questions.shape[0], at = begin, count, q, p, w, i, next_
-    cdef double row_error, error
-    cdef bint stale
+    cdef double row_error, error, more
+    cdef bint stale, any_zero
     cdef int a, b
     cdef const int16_t *of_a
     cdef const int16_t *of_b
-    cdef int16_t[:, ::1] terms = table if method == ADD else logs
+    cdef int16_t[:, ::1] terms = table if method == ADD else looked_up
+    cdef aims_of_question *aims = <aims_of_question *> &aims_memory[0, 0]
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
     cdef best_list best
@@ -230,8 +237,8 @@ def analogies(
         for q in range(m):
             if floors[q] > waiting[q].floor:
                 waiting[q].floor = floors[q]
-            aims[q, 0] = aim_of(method, waiting[q].floor, lengths[q], unit)
-            aims[q, 1] = aim_of(method, gold[q], lengths[q], unit) if gold[q] == gold[q] else INFINITY
+            aims[q].floor = aim_of(method, waiting[q].floor, lengths[q], unit)
+            aims[q].gold = aim_of(method, gold[q], lengths[q], unit) if gold[q] == gold[q] else INFINITY
             over[q] = 0
         for w in range(words.shape[0]):
             errors[w] = -1
@@ -242,22 +249,35 @@ def analogies(
             stale = row_error > here.row_error
             if stale:
                 here.row_error = row_error * ROOM
+            more = 1 + here.row_error
             for w in range(words.shape[0]):
-                error = (1 + here.row_error) * word_errors[w]
-                if method == MUL:
-                    error = logarithms_of(&table[w, 0], <size_t> count, &logarithms[0, 0], unit,
-                                          here.row_error + error + 1 / unit, &logs[w, 0])
+                error = more * word_errors[w]
+                if method != ADD:
+                    error = terms_of(method, &table[w, 0], <size_t> count, &lists[0, 0], unit,
+                                     here.row_error + error + 1 / unit, &looked_up[w, 0])
                 if error > errors[w] or errors[w] == INFINITY:
                     stale = True
                     errors[w] = error * ROOM
             if stale:
                 for q in range(m):
-                    aims[q, 2] = errors[questions[q, 0]] + errors[questions[q, 1]] + errors[questions[q, 2]] + margin
+                    if method == DIRECTION:
+                        direction_slack(here.row_error,
+                                        more * (word_errors[questions[q, 0]] + word_errors[questions[q, 1]]),
+                                        errors[questions[q, 2]], unit, lengths[q], shifts[q], &aims[q])
+                        if not word_norms[questions[q, 2]] > 0:
+                            aims[q].slack = INFINITY
+                    else:
+                        aims[q].slack = (errors[questions[q, 0]] + errors[questions[q, 1]] + errors[questions[q, 2]]
+                                         + margin)
                     if method == ADD:
-                        aims[q, 2] = unit * (aims[q, 2] + lengths[q] * (here.row_error + 1e-6)) + 1.5
+                        aims[q].slack = unit * (aims[q].slack + lengths[q] * (here.row_error + 1e-6)) + 1.5
                         if not lengths[q] > 1e-3:
-                            aims[q, 2] = INFINITY
-                    unclear[q] = <uint8_t> marks_of(aims[q, 0], aims[q, 1], aims[q, 2], &marks[q, 0])
+                            aims[q].slack = INFINITY
+                    unclear[q] = <uint8_t> marks_of(method, &aims[q], &marks[q, 0])
+            any_zero = False  # zero rows score 0 by DIRECTION, which no bound knows
+            if method == DIRECTION:
+                for i in range(at, at + count):
+                    any_zero |= not norms[row_of(ids, i)] > 0
             here.at, here.count = at, count
             q = 0
             while q < m:
@@ -266,29 +286,36 @@ def analogies(
                 if method == ADD:
                     for i in range(count):
                         base[i] = of_b[i] - of_a[i]
-                else:
+                elif method == MUL:
                     for i in range(count):
-                        base[i] = of_b[i] - logarithms[1, index_of(of_a[i])]
+                        base[i] = of_b[i] - lists[1, index_of(of_a[i])]
+                else:
+                    direction_base(of_a, &table[b, 0], unit, lengths[q], <size_t> count, &base[0])
                 next_ = q + 1
                 while next_ < m and questions[next_, 0] == a and questions[next_, 1] == b:
                     next_ += 1
-                kernels.sweep16(&base[0], &terms[0, 0], <size_t> width, <size_t> count, &questions[q, 0],
-                                <size_t> (next_ - q), &marks[q, 0], &over[q], &hits[q])
+                if any_zero:
+                    for p in range(q, next_):
+                        hits[p] = REACHES | IS_NEAR
+                else:
+                    kernels.sweep16(method == DIRECTION, &base[0], &terms[0, 0], <size_t> width, <size_t> count,
+                                    &questions[q, 0], <size_t> (next_ - q), &marks[q, 0], &over[q], &hits[q])
                 for p in range(q, next_):
                     if not hits[p] | unclear[p]:
                         continue
                     asked = question_of(method, questions, queries, query_norms, shifts, epsilon, p)
                     here.of_a, here.of_b, here.of_c = of_a, &table[b, 0], &table[asked.c, 0]
-                    here.term = &terms[asked.c, 0]
+                    here.term, here.length = &terms[asked.c, 0], lengths[p]
+                    here.unknown = any_zero or not word_norms[asked.c] > 0
                     if (unclear[p] & ANY_MAY_BE_NEAR or hits[p] & IS_NEAR) and gold[p] == gold[p]:
-                        count_near(&asked, &here, unclear[p] & ANY_MAY_BE_NEAR, &marks[p, 0], gold[p], unit,
-                                   word_errors, matrix, norms, ids, vectors, word_norms, &ranks[p, 0])
+                        count_near(&asked, &here, any_zero or unclear[p] & ANY_MAY_BE_NEAR, &marks[p, 0], gold[p],
+                                   unit, word_errors, matrix, norms, ids, vectors, word_norms, &ranks[p, 0])
                     if unclear[p] & ANY_MAY_REACH or hits[p] & REACHES:
                         best = list_of(best_scores, best_rows, held, p)
-                        offer_tile(&asked, &here, &aims[p, 0], lengths[p], unit, word_errors, exclude, p, matrix,
-                                   norms, ids, vectors, word_norms, &waiting[p], &best)
+                        offer_tile(&asked, &here, &aims[p], unit, word_errors, exclude, p, matrix, norms, ids, vectors,
+                                   word_norms, &waiting[p], &best)
                         held[p] = <int64_t> best.held
-                        unclear[p] = <uint8_t> marks_of(aims[p, 0], aims[p, 1], aims[p, 2], &marks[p, 0])
+                        unclear[p] = <uint8_t> marks_of(method, &aims[p], &marks[p, 0])
                 q = next_
             at += count
         for q in range(m):
@@ -342,16 +369,22 @@ cdef struct tile:
     const int16_t *of_a
     const int16_t *of_b
     const int16_t *of_c
+    double length
+    bint unknown  # there are scores by DIRECTION that no bound knows
     uint32_t *chosen
 
 
-cdef inline analogy_bounds bounds_of_product(question *asked, tile *here, size_t at, double unit,
-                                             const double[::1] word_errors) noexcept nogil:
-    # Bounds of a score by MUL from its own cosines: closer than those of sums, which hold for a whole tile.
+cdef inline analogy_bounds bounds_of_row(question *asked, tile *here, size_t at, double unit,
+                                         const double[::1] word_errors) noexcept nogil:
+    # Bounds of a score by MUL or DIRECTION from its own cosines: closer than those of sums, which hold for a whole tile.
     cdef double error = here.row_error + 0.5 / unit, more = 1 + here.row_error
-    return bounds_of(MUL, here.of_a[at] / unit, here.of_b[at] / unit, here.of_c[at] / unit,
+    cdef analogy_bounds known
+    known.low, known.high = -INFINITY, INFINITY
+    if asked.method == DIRECTION and here.unknown:
+        return known
+    return bounds_of(asked.method, here.of_a[at] / unit, here.of_b[at] / unit, here.of_c[at] / unit,
                      error + more * word_errors[asked.a], error + more * word_errors[asked.b],
-                     error + more * word_errors[asked.c], asked.epsilon, 0, 0)
+                     error + more * word_errors[asked.c], asked.epsilon, here.length, asked.shift)
 
 
 cdef void count_near(question *asked, tile *here, bint every, const int16_t *marks, float gold, double unit,
@@ -359,54 +392,65 @@ cdef void count_near(question *asked, tile *here, bint every, const int16_t *mar
                      const int64_t[::1] ids, const float[:, ::1] vectors, const double[::1] word_norms,
                      int64_t *ranks) noexcept nogil:
     # Scores the rows that the sums leave undecided, and adds those above gold and those at least as high.
-    cdef size_t i, at, found = <size_t> here.count
+    cdef size_t i, at, d = <size_t> matrix.shape[1], found = <size_t> here.count
+    cdef Py_ssize_t row
     cdef float exact
+    cdef int side
+    cdef double error = here.row_error + 0.5 / unit + (1 + here.row_error) * word_errors[asked.c]
     cdef analogy_bounds known
     if not every:
-        found = kernels.select16(here.base, here.term, 0, found, marks[1], marks[2], here.chosen)
+        found = kernels.select16(asked.method == DIRECTION, here.base, here.term, marks[4], 0, found, marks[1],
+                                 marks[2], here.chosen)
     for i in range(found):
         at = i if every else here.chosen[i]
-        if asked.method == MUL:
-            known = bounds_of_product(asked, here, at, unit, word_errors)
+        if asked.method == MUL or asked.method == DIRECTION and every:
+            known = bounds_of_row(asked, here, at, unit, word_errors)
             if known.low > gold or known.high < gold:
                 ranks[0] += known.low > gold
                 ranks[1] += known.low > gold
                 continue
         if i + 1 < found:
-            fetch(&matrix[row_of(ids, here.at + <Py_ssize_t> (i + 1 if every else here.chosen[i + 1])), 0],
-                  <size_t> matrix.shape[1])
-        exact = analogy_score(asked, matrix, norms, row_of(ids, here.at + <Py_ssize_t> at), vectors, word_norms)
+            fetch(&matrix[row_of(ids, here.at + <Py_ssize_t> (i + 1 if every else here.chosen[i + 1])), 0], d)
+        row = row_of(ids, here.at + <Py_ssize_t> at)
+        if asked.method == DIRECTION and not here.unknown:  # the direction's cosine alone decides nearly always
+            side = direction_side(cosine(kernels.dot(&matrix[row, 0], asked.query, d), norms[row], asked.query_norm)
+                                  - asked.shift, here.of_c[at] / unit, error, gold)
+            if side:
+                ranks[0] += side > 0
+                ranks[1] += side > 0
+                continue
+        exact = analogy_score(asked, matrix, norms, row, vectors, word_norms)
         ranks[0] += exact > gold
         ranks[1] += exact >= gold
 
 
-cdef void offer_tile(question *asked, tile *here, double *aims, double length, double unit,
-                     const double[::1] word_errors, const int64_t[:, ::1] exclude, Py_ssize_t q,
-                     const float[:, ::1] matrix, const double[::1] norms, const int64_t[::1] ids,
-                     const float[:, ::1] vectors, const double[::1] word_norms, pool *waiting,
+cdef void offer_tile(question *asked, tile *here, aims_of_question *aims, double unit, const double[::1] word_errors,
+                     const int64_t[:, ::1] exclude, Py_ssize_t q, const float[:, ::1] matrix, const double[::1] norms,
+                     const int64_t[::1] ids, const float[:, ::1] vectors, const double[::1] word_norms, pool *waiting,
                      best_list *best) noexcept nogil:
     # Puts the rows that may be among the k best into the pool.
     cdef Py_ssize_t p = 0, stop, place
     cdef size_t i, at, found
-    cdef int16_t[3] marks
+    cdef int16_t[5] marks
     cdef bint every
-    cdef double value, error, inverse = 1 / (unit * length) if length > 1e-3 else INFINITY
+    cdef double value, error, length = here.length, inverse = 1 / (unit * length) if length > 1e-3 else INFINITY
     cdef analogy_bounds known
     if not waiting.floor > -INFINITY:
         value = floor_of(asked.method, here.base, here.term, <size_t> here.count,
-                         waiting.k + <size_t> exclude.shape[1], aims[2], length, unit)
+                         waiting.k + <size_t> exclude.shape[1], aims.slack, length, unit)
         if value > waiting.floor:
             waiting.floor = <float> value
-            aims[0] = aim_of(asked.method, waiting.floor, length, unit)
+            aims.floor = aim_of(asked.method, waiting.floor, length, unit)
     while p < here.count:
         stop = here.count
         if not waiting.floor > -INFINITY:  # nothing is known at the first rows: see `stretch`
             stop = p + stretch(here.at + p, waiting.k)
             stop = stop if stop < here.count else here.count
-        every = marks_of(aims[0], INFINITY, aims[2], marks) & ANY_MAY_REACH
+        every = marks_of(asked.method, aims, marks) & ANY_MAY_REACH or asked.method == DIRECTION and here.unknown
         found = <size_t> (stop - p)
         if not every:
-            found = kernels.select16(here.base, here.term, <size_t> p, <size_t> stop, marks[0], 32767, here.chosen)
+            found = kernels.select16(asked.method == DIRECTION, here.base, here.term, marks[3], <size_t> p,
+                                     <size_t> stop, marks[0], 32767, here.chosen)
         for i in range(found):
             at = <size_t> p + i if every else here.chosen[i]
             place = here.at + <Py_ssize_t> at
@@ -414,16 +458,16 @@ cdef void offer_tile(question *asked, tile *here, double *aims, double length, d
             if asked.method == ADD:
                 if length > 1e-3:
                     value = (here.base[at] + here.term[at]) * inverse
-                    error = aims[2] * inverse
+                    error = aims.slack * inverse
                     known.low, known.high = <float> (value - error), <float> (value + error)
             else:
-                known = bounds_of_product(asked, here, at, unit, word_errors)
+                known = bounds_of_row(asked, here, at, unit, word_errors)
             if known.high < waiting.floor or is_excluded(place, exclude, q):
                 continue
             if not pool_offer(waiting, <uint32_t> place, known.low, known.high):
                 score_pool(waiting, asked, matrix, norms, ids, vectors, word_norms, best)
                 pool_offer(waiting, <uint32_t> place, known.low, known.high)
-        aims[0] = aim_of(asked.method, waiting.floor, length, unit)
+        aims.floor = aim_of(asked.method, waiting.floor, length, unit)
         p = stop
 
 
@@ -437,106 +481,3 @@ cdef void score_pool(pool *waiting, question *asked, const float[:, ::1] matrix,
         best_offer(best, analogy_score(asked, matrix, norms, row_of(ids, waiting.rows[i]), vectors, word_norms),
                    waiting.rows[i])
     settle(waiting, best)
-
-
-def directions(
-    const float[:, ::1] matrix,        # IN as for `analogies`, and so all that has the same name
-    const double[::1] norms,
-    const int64_t[::1] ids,
-    Py_ssize_t begin,
-    Py_ssize_t end,
-    const int32_t[:, ::1] questions,
-    const float[:, ::1] vectors,
-    const double[::1] word_norms,
-    const double[::1] lengths,         # IN [m] |b - a| over unit vectors
-    const float[:, ::1] queries,       # IN [m, d] the direction b - a
-    const double[::1] query_norms,
-    const double[::1] shifts,          # IN [m] cos(c, direction)
-    double epsilon,
-    const int64_t[:, ::1] exclude,
-    const float[::1] gold,
-    int64_t[:, ::1] ranks,             # INOUT
-    float[::1] floors,                 # INOUT
-    float[:, ::1] best_scores,         # INOUT
-    int64_t[:, ::1] best_rows,         # INOUT
-    int64_t[::1] held,                 # INOUT
-    pools,                             # INOUT
-    const int16_t[:, ::1] words,
-    const double[::1] word_errors,
-    double unit,
-    int16_t[::1] row_codes,            # scratch
-    int16_t[::1] codes,                # scratch
-    int16_t[:, ::1] table,             # scratch
-    uint32_t[::1] chosen,              # scratch
-    float[:, ::1] cosines,             # scratch [w, rows at a time]
-    float[:, ::1] factors,             # scratch [w, rows at a time]
-    float[::1] base,                   # scratch [rows at a time]
-    float[::1] errors,                 # scratch [w]
-):
-    """The same for DIRECTION, a product of two float32: what b and a make, and what c makes."""
-    cdef Py_ssize_t width = table.shape[1], m = questions.shape[0], at = begin, count, q, p, w, i, stop, found, row
-    cdef int a, b
-    cdef double row_error
-    cdef float exact, least
-    cdef uint8_t[::1] memory = pools
-    cdef pool *waiting = <pool *> &memory[0]
-    cdef best_list best
-    cdef question asked
-    cdef analogy_bounds known
-    cdef bint ranked, vague
-    with nogil:
-        for q in range(m):
-            if floors[q] > waiting[q].floor:
-                waiting[q].floor = floors[q]
-        while at < end:
-            count = width if width < end - at else end - at
-            row_error = tabulate(matrix, norms, ids, at, count, words, row_codes, codes, table)
-            for w in range(words.shape[0]):
-                errors[w] = <float> (row_error + (1 + row_error) * word_errors[w] + 0.5 / unit)
-                for i in range(count):
-                    cosines[w, i] = table[w, i] * <float> (1 / unit)
-                direction_factor(&cosines[w, 0], errors[w], <size_t> count, &factors[w, 0])
-            a = b = -1
-            for q in range(m):
-                asked = question_of(DIRECTION, questions, queries, query_norms, shifts, 0, q)
-                if asked.a != a or asked.b != b:
-                    a, b = asked.a, asked.b
-                    direction_base(&cosines[a, 0], &cosines[b, 0], errors[a] + errors[b], lengths[q], <size_t> count,
-                                   &base[0])
-                ranked = gold[q] == gold[q]
-                # Where a direction does not exist every score is 0, which no bound knows.
-                vague = not (word_norms[asked.c] > 0 and query_norms[q] > 0)
-                best = list_of(best_scores, best_rows, held, q)
-                p = 0
-                while p < count:
-                    stop = count if ranked else p + stretch(at - begin + p, waiting[q].k)
-                    stop = stop if stop < count else count
-                    least = gold[q] if ranked and gold[q] < waiting[q].floor else waiting[q].floor
-                    found = <Py_ssize_t> kernels.select_product(
-                        &base[0], direction_shift(shifts[q]), &factors[asked.c, 0], <size_t> p, <size_t> stop,
-                        -INFINITY if vague else direction_threshold(least), &chosen[0])
-                    for i in range(found):
-                        row = row_of(ids, at + chosen[i])
-                        known.low, known.high = -INFINITY, INFINITY
-                        if not vague and norms[row] > 0:
-                            known = bounds_of(DIRECTION, cosines[a, chosen[i]], cosines[b, chosen[i]],
-                                              cosines[asked.c, chosen[i]], errors[a], errors[b], errors[asked.c], 0,
-                                              lengths[q], shifts[q])
-                        if known.high < least:
-                            continue
-                        if ranked and known.high >= gold[q]:
-                            exact = known.low
-                            if not exact > gold[q]:
-                                exact = analogy_score(&asked, matrix, norms, row, vectors, word_norms)
-                            ranks[q, 0] += exact > gold[q]
-                            ranks[q, 1] += exact >= gold[q]
-                        if known.high < waiting[q].floor or is_excluded(at + chosen[i], exclude, q):
-                            continue
-                        if not pool_offer(&waiting[q], <uint32_t> (at + chosen[i]), known.low, known.high):
-                            score_pool(&waiting[q], &asked, matrix, norms, ids, vectors, word_norms, &best)
-                            pool_offer(&waiting[q], <uint32_t> (at + chosen[i]), known.low, known.high)
-                    p = stop
-                held[q] = <int64_t> best.held
-            at += count
-        for q in range(m):
-            floors[q] = waiting[q].floor

@@ -12,12 +12,11 @@ cdef extern from "kernels.h" nogil:
         void (*dots)(const float *, size_t, size_t, const double *, double *) noexcept nogil
         size_t (*select)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         size_t (*select_sum)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
-        size_t (*select_product)(const float *, float, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         double (*quantise16)(const float *, double, size_t, int16_t *) noexcept nogil
         void (*tile16)(const int16_t *, size_t, size_t, const int16_t *, size_t, int16_t *, size_t) noexcept nogil
-        void (*sweep16)(const int16_t *, const int16_t *, size_t, size_t, const int32_t *, size_t, const int16_t *,
-                        uint32_t *, uint8_t *) noexcept nogil
-        size_t (*select16)(const int16_t *, const int16_t *, size_t, size_t, int16_t, int16_t,
+        void (*sweep16)(int, const int16_t *, const int16_t *, size_t, size_t, const int32_t *, size_t,
+                        const int16_t *, uint32_t *, uint8_t *) noexcept nogil
+        size_t (*select16)(int, const int16_t *, const int16_t *, int16_t, size_t, size_t, int16_t, int16_t,
                            uint32_t *) noexcept nogil
         void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
                       const float *, const float *, float *, size_t) noexcept nogil

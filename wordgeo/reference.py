@@ -14,7 +14,6 @@ __all__ = [
     "analogies",
     "combine",
     "cosines",
-    "directions",
     "dots",
     "norms",
     "pair_scores",
@@ -207,11 +206,6 @@ def analogies(
         scores = values.astype(np.float32)
         ranks[q] += [(scores > gold[q]).sum(), (scores >= gold[q]).sum()]
         _offer(scores, begin, exclude[q], best_scores, best_rows, held, q)
-
-
-def directions(*arguments: Any) -> None:
-    """PairDirection; see `analogies`."""
-    analogies(2, *arguments)
 
 
 def sort_best(best_scores: F32, best_rows: I64, held: I64) -> None:

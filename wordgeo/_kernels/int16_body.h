@@ -13,6 +13,7 @@
 #endif
 #define PUT(sum, to) _mm256_storeu_si256((__m256i *)(to), _mm512_cvtepi32_epi16(_mm512_srai_epi32((sum)[0], 17)))
 #define SUM(x, y) _mm512_adds_epi16(x, y)
+#define UPPER(x, y) _mm512_mulhi_epi16(x, y)
 #define LARGER(x, y) _mm512_max_epi16(x, y)
 #define COUNT(n, x, limit) _mm512_mask_sub_epi16(n, _mm512_cmpgt_epi16_mask(x, limit), n, _mm512_set1_epi16(-1))
 #define ANY_ABOVE(x, limit) (_mm512_cmpgt_epi16_mask(x, limit) != 0)
@@ -32,6 +33,7 @@
 #define PUT(sum, to)                                                                                                   \
     _mm256_storeu_si256((__m256i *)(to), PACKED(_mm256_srai_epi32((sum)[0], 17), _mm256_srai_epi32((sum)[1], 17)))
 #define SUM(x, y) _mm256_adds_epi16(x, y)
+#define UPPER(x, y) _mm256_mulhi_epi16(x, y)
 #define LARGER(x, y) _mm256_max_epi16(x, y)
 #define COUNT(n, x, limit) _mm256_sub_epi16(n, _mm256_cmpgt_epi16(x, limit))
 #define ANY_ABOVE(x, limit) (_mm256_movemask_epi8(_mm256_cmpgt_epi16(x, limit)) != 0)
@@ -49,6 +51,7 @@
     _mm_storeu_si128((__m128i *)(to), _mm_packs_epi32(_mm_srai_epi32((sum)[0], 17), _mm_srai_epi32((sum)[1], 17)))
 #define PUT(sum, to) (PUT_HALF(sum, to), PUT_HALF((sum) + 2, (to) + 8))
 #define SUM(x, y) _mm_adds_epi16(x, y)
+#define UPPER(x, y) _mm_mulhi_epi16(x, y)
 #define LARGER(x, y) _mm_max_epi16(x, y)
 #define COUNT(n, x, limit) _mm_sub_epi16(n, _mm_cmpgt_epi16(x, limit))
 #define ANY_ABOVE(x, limit) (_mm_movemask_epi8(_mm_cmpgt_epi16(x, limit)) != 0)
@@ -148,25 +151,28 @@ static void NAME(tile16)(const int16_t *rows, size_t groups, size_t pairs, const
 
 #endif
 
-static inline int NAME(cut)(const int16_t *x, const int16_t *y, size_t i) {
-    const int value = x[i] + y[i];
+static inline int NAME(cut)(int x, int y) {
+    const int value = x + y;
     return value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value;
 }
 
-TARGET static void NAME(sweep16)(const int16_t *base, const int16_t *table, size_t stride, size_t count,
-                                 const int32_t *places, size_t n, const int16_t *marks, uint32_t *over,
-                                 uint8_t *hits) {
-    for (size_t q = 0; q < n; q++, places += 3, marks += 3) {
+/* For sums, and for sums in which x has a factor: a constant, so that each has its own loop. */
+TARGET static inline __attribute__((always_inline)) void NAME(sweeps16)(
+    const int product, const int16_t *base, const int16_t *table, size_t stride, size_t count, const int32_t *places,
+    size_t n, const int16_t *marks, uint32_t *over, uint8_t *hits) {
+    for (size_t q = 0; q < n; q++, places += 3, marks += 5) {
         const int16_t *x = table + (size_t)places[2] * stride;
         uint32_t found = 0;
         int hit = 0;
         size_t i = 0;
 #ifdef INT16S
         const VECTOR least = SPREAD16(marks[0]), low = SPREAD16(marks[1]), high = SPREAD16(marks[2]);
+        const VECTOR to_reach = SPREAD16(marks[3]), to_pass = SPREAD16(marks[4]);
         VECTOR most = SPREAD16(INT16_MIN), above = SPREAD16(0), reach = SPREAD16(0);
         for (; i + INT16S <= count; i += INT16S) {
-            const VECTOR value = SUM(READ(base + i), READ(x + i));
-            most = LARGER(most, value);
+            const VECTOR first = READ(base + i), second = READ(x + i);
+            const VECTOR value = SUM(first, product ? UPPER(second, to_pass) : second);
+            most = LARGER(most, product ? SUM(first, UPPER(second, to_reach)) : value);
             above = COUNT(above, value, high);
             reach = COUNT(reach, value, low);
         }
@@ -181,28 +187,38 @@ TARGET static void NAME(sweep16)(const int16_t *base, const int16_t *table, size
 #endif
 #endif
         for (; i < count; i++) {
-            const int value = NAME(cut)(base, x, i);
+            const int value = NAME(cut)(base[i], product ? (x[i] * marks[4]) >> 16 : x[i]);
+            const int other = product ? NAME(cut)(base[i], (x[i] * marks[3]) >> 16) : value;
             found += value > marks[2];
-            hit |= (value > marks[0]) | (value > marks[1] && value <= marks[2]) << 1;
+            hit |= (other > marks[0]) | (value > marks[1] && value <= marks[2]) << 1;
         }
         over[q] += found;
         hits[q] = (uint8_t)hit;
     }
 }
 
-TARGET static size_t NAME(select16)(const int16_t *x, const int16_t *y, size_t begin, size_t end, int16_t low,
-                                    int16_t high, uint32_t *chosen) {
+TARGET static void NAME(sweep16)(int product, const int16_t *base, const int16_t *table, size_t stride, size_t count,
+                                 const int32_t *places, size_t n, const int16_t *marks, uint32_t *over,
+                                 uint8_t *hits) {
+    if (product)
+        NAME(sweeps16)(1, base, table, stride, count, places, n, marks, over, hits);
+    else
+        NAME(sweeps16)(0, base, table, stride, count, places, n, marks, over, hits);
+}
+
+TARGET static size_t NAME(select16)(int product, const int16_t *x, const int16_t *y, int16_t factor, size_t begin,
+                                    size_t end, int16_t low, int16_t high, uint32_t *chosen) {
     size_t found = 0, i = begin;
 #ifdef BETWEEN
-    const VECTOR lows = SPREAD16(low), highs = SPREAD16(high);
+    const VECTOR lows = SPREAD16(low), highs = SPREAD16(high), times = SPREAD16(factor);
     for (; i + INT16S <= end; i += INT16S) {
-        const VECTOR value = SUM(READ(x + i), READ(y + i));
+        const VECTOR second = READ(y + i), value = SUM(READ(x + i), product ? UPPER(second, times) : second);
         for (uint32_t bits = BETWEEN(value, lows, highs); bits; bits &= bits - 1)
             chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(bits));
     }
 #endif
     for (; i < end; i++) {
-        const int value = NAME(cut)(x, y, i);
+        const int value = NAME(cut)(x[i], product ? (y[i] * factor) >> 16 : y[i]);
         if (value > low && value <= high)
             chosen[found++] = (uint32_t)i;
     }
@@ -219,6 +235,7 @@ TARGET static size_t NAME(select16)(const int16_t *x, const int16_t *y, size_t b
 #undef PUT_HALF
 #undef PACKED
 #undef SUM
+#undef UPPER
 #undef LARGER
 #undef COUNT
 #undef ANY_ABOVE

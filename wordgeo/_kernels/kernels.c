@@ -48,7 +48,7 @@
 #include "int16_body.h"
 
 static const wordgeo_kernels kernels_vnni = {
-    "vnni",          dot_avx512,  dots_avx512,  select_avx512, select_sum_avx512, select_product_avx512,
+    "vnni",          dot_avx512,  dots_avx512,  select_avx512, select_sum_avx512,
     quantise16_vnni, tile16_vnni, sweep16_vnni, select16_vnni, tile8_vnni,
 };
 

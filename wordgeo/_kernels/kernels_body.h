@@ -249,17 +249,8 @@ TARGET static size_t NAME(select_sum)(const float *x, const float *y, size_t beg
 #undef ONE
 }
 
-TARGET static size_t NAME(select_product)(const float *x, float shift, const float *y, size_t begin, size_t end,
-                                          float threshold, uint32_t *chosen) {
-#define VALUE(j) MUL(ADD(LOAD(x + (j)), SPREAD(shift)), LOAD(y + (j)))
-#define ONE(j) ((x[j] + shift) * y[j])
-    SELECT(VALUE, ONE)
-#undef VALUE
-#undef ONE
-}
-
 static const wordgeo_kernels NAME(kernels) = {
-    SET_NAME,         NAME(dot),    NAME(dots),    NAME(select),   NAME(select_sum), NAME(select_product),
+    SET_NAME,         NAME(dot),    NAME(dots),    NAME(select),   NAME(select_sum),
     NAME(quantise16), NAME(tile16), NAME(sweep16), NAME(select16), NULL,
 };
 

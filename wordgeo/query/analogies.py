@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ FEW_QUESTIONS = 8  # up to so many have about as many words as questions, and a 
 MEMORY_A_THREAD = 48 << 20  # beyond the answers; more questions are answered one half after the other
 TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay in the second-level cache
 ROWS_A_TILE = 512
-ROWS_A_RUN = 4096, 4096, 1024  # between runs, threads tell each other how good an answer has to be
+ROWS_A_RUN = 4096  # between runs, threads tell each other how good an answer has to be
 LEAST_WAITING = 64
 ROW_LENGTH = 32767  # of the codes of a row; see _kernels/analogies.h
 MOST_EPSILON = 0.5  # for which logarithms fit int16
@@ -87,7 +87,7 @@ def analogies(
     if method == "3cosadd" and gold is None and len(rows) <= FEW_QUESTIONS:
         return Answers(*top_k(embeddings, _offsets(operands or embeddings, rows), **where))
     # Questions with the same (a, b) side by side share most of their sums.
-    if len(rows) > 1 and _memory_for(embeddings, rows, k, method) > MEMORY_A_THREAD * resolve_threads(threads):
+    if len(rows) > 1 and _memory_for(embeddings, rows, k) > MEMORY_A_THREAD * resolve_threads(threads):
         first, second = (
             analogies(
                 embeddings, *rows[half].T, k=k, method=method, gold=None if gold is None else gold[half], limit=limit,
@@ -113,7 +113,7 @@ def analogies(
     table = Table(asked, scores)
     found = search(
         embeddings, len(rows), table.visit, k=k, exclude=None if excluded is None else excluded[order], limit=limit,
-        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN[asked.method],
+        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN,
         finish=table.finish,
     )  # fmt: skip
     back = np.argsort(order)
@@ -189,14 +189,18 @@ class Table:
         self.unit = ROW_LENGTH * length / 2.0**17
         self.codes, self.errors = np.empty((n, 2 * pairs), dtype=np.int16), np.empty(n)
         _analogies.quantise_words(vectors, norms, length, self.codes, self.errors)
-        self.logarithms = self._logarithms() if questions.method == 1 else np.empty((1, 1), dtype=np.int16)
+        self.lists = self._lists()
         # What is so good that k other rows are known to reach it; shared between threads.
         self.floors = np.full(len(places), -np.inf, dtype=np.float32)
         self.lock = threading.Lock()
 
-    def _logarithms(self) -> npt.NDArray[np.int16]:
-        """Logarithms of s and of s + epsilon for all cosines in the table; of low ones, which nobody asks, any."""
-        s = np.maximum((np.arange(-16383.5, 16384, 2) / self.unit + 1) / 2, 0.0625)
+    def _lists(self) -> npt.NDArray[np.int16]:
+        """For all cosines in the table: 3CosMul's logarithms of s and of s + epsilon, PairDirection's distances."""
+        cosines = np.arange(-16383.5, 16384, 2) / self.unit
+        if self.questions.method == 2:
+            distances = np.rint(16383 * np.sqrt(np.maximum(2 - 2 * cosines, 0.0)))
+            return np.minimum(distances, 32767)[None].astype(np.int16)
+        s = np.maximum((cosines + 1) / 2, 0.0625)  # nobody asks for lower ones
         epsilon = min(max(self.questions.epsilon, 0.0), MOST_EPSILON)
         return np.rint(4096 * np.log2(np.stack([s, s + epsilon]))).astype(np.int16)
 
@@ -208,9 +212,8 @@ class Table:
         memory = best.memory
         with self.lock:
             floors = self.floors[q].copy()
-        work = _analogies.directions if asked.method == 2 else partial(_analogies.analogies, asked.method)
-        work(
-            *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths[q], *self._rule(q), best.exclude,
+        _analogies.analogies(
+            asked.method, *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths[q], *self._rule(q), best.exclude,
             self.gold[q], best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"], self.unit,
             *memory["scratch"],
         )  # fmt: skip
@@ -243,24 +246,16 @@ class Table:
         (n, k), w = best.scores.shape, len(vectors)
         waiting = pools(n, k, max(LEAST_WAITING, 8 * k))
         _fast.prepare_pools(*waiting)
-        bytes_a_row = (2, 4, 10)[asked.method] * w
-        width = min(ROWS_A_TILE, max(64, TABLE_BYTES // bytes_a_row // 32 * 32))
+        add, mul = asked.method == 0, asked.method == 1
+        width = min(ROWS_A_TILE, max(64, TABLE_BYTES // ((2 if add else 4) * w) // 32 * 32))
         table = np.empty((w, width), dtype=np.int16)
-        scratch: tuple[Any, ...] = (
+        margin = 0.0 if not mul else 0.01 if 0 <= asked.epsilon <= MOST_EPSILON else np.inf
+        scratch = (
             np.empty(codes.shape[1], dtype=np.int16), np.empty(width * codes.shape[1], dtype=np.int16), table,
-            np.empty(width, dtype=np.uint32),
+            np.empty(width, dtype=np.uint32), self.lists, margin, table if add else np.empty_like(table),
+            np.empty(width, dtype=np.int16), np.empty(w), np.empty((n, 5)), np.empty((n, 5), dtype=np.int16),
+            np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint8), np.empty(n, dtype=np.uint8),
         )  # fmt: skip
-        if asked.method == 2:
-            floats = (np.empty(shape, dtype=np.float32) for shape in (table.shape, table.shape, width, w))
-            scratch = (*scratch, *floats)
-        else:
-            mul = asked.method == 1
-            margin = 0.01 if mul and 0 <= asked.epsilon <= MOST_EPSILON else np.inf if mul else 0.0
-            scratch = (
-                *scratch, self.logarithms, margin, np.empty_like(table) if mul else table,
-                np.empty(width, dtype=np.int16), np.empty(w), np.empty((n, 3)), np.empty((n, 3), dtype=np.int16),
-                np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint8), np.empty(n, dtype=np.uint8),
-            )  # fmt: skip
         ids = np.empty(0, dtype=np.int64) if run.candidates is None else run.candidates
         return {
             "rows": (asked.embeddings.vectors, asked.embeddings.norms, ids), "words": (places, vectors, norms),
@@ -277,11 +272,11 @@ def _joined(first: I64 | None, second: I64 | None) -> I64 | None:
     return None if first is None or second is None else np.concatenate([first, second])
 
 
-def _memory_for(embeddings: Embeddings, rows: I64, k: int, method: str) -> int:
+def _memory_for(embeddings: Embeddings, rows: I64, k: int) -> int:
     """Bytes for all these questions at once, as if one thread worked on them."""
     words, d = len(np.unique(rows)), embeddings.dimensions
-    a_question = 4 * d + max(LEAST_WAITING, 8 * k) * 8 + 32 * min(k, len(embeddings)) + 400
-    return len(rows) * a_question + words * (6 * d + (64 * 10 if method == "pairdirection" else 64 * 4))
+    a_question = 4 * d + max(LEAST_WAITING, 8 * k) * 8 + 32 * min(k, len(embeddings)) + 420
+    return len(rows) * a_question + words * (6 * d + 64 * 4)
 
 
 def _distinct(rows: I64 | None, limit: int | None, candidates: I64 | None) -> Iterator[I64]:
