@@ -53,7 +53,8 @@ cdef extern from "analogies.h" nogil:
     double aim_of "wordgeo_analogy_aim"(int, double, double, double)
     double floor_of "wordgeo_analogy_floor"(int, const int16_t *, const int16_t *, size_t, size_t, double, double,
                                             double)
-    double terms_of "wordgeo_analogy_terms"(int, const int16_t *, size_t, const int16_t *, double, double, int16_t *)
+    double terms_of "wordgeo_analogy_terms"(int, const int16_t *, size_t, const int16_t *, double, double, int16_t *,
+                                            int32_t *)
     size_t index_of "wordgeo_analogy_index"(int16_t)
     int marks_of "wordgeo_analogy_marks"(int, const aims_of_question *, int16_t *)
     void direction_base "wordgeo_direction_base"(const int16_t *, const int16_t *, double, double, size_t, int16_t *)
@@ -213,6 +214,7 @@ def analogies(
     int16_t[:, ::1] looked_up,         # scratch, the same shape as table for MUL and DIRECTION: logarithms or distances
     int16_t[::1] base,                 # scratch [rows at a time]: what all questions with the same (a, b) share
     double[::1] errors,                # scratch [w] of the table's cosines, of the logarithms or the distances
+    int32_t[::1] alone,                # scratch [w] the row of a tile that the distance from it does not hold for
     double[:, ::1] aims_memory,        # scratch [m, 5]: see `wordgeo_aims`
     int16_t[:, ::1] marks,             # scratch [m, 5]
     uint32_t[::1] over,                # scratch [m] how many sums are above gold without doubt
@@ -254,7 +256,7 @@ def analogies(
                 error = more * word_errors[w]
                 if method != ADD:
                     error = terms_of(method, &table[w, 0], <size_t> count, &lists[0, 0], unit,
-                                     here.row_error + error + 1 / unit, &looked_up[w, 0])
+                                     here.row_error + error + 1 / unit, &looked_up[w, 0], &alone[w])
                 if error > errors[w] or errors[w] == INFINITY:
                     stale = True
                     errors[w] = error * ROOM
@@ -301,6 +303,11 @@ def analogies(
                     kernels.sweep16(method == DIRECTION, &base[0], &terms[0, 0], <size_t> width, <size_t> count,
                                     &questions[q, 0], <size_t> (next_ - q), &marks[q, 0], &over[q], &hits[q])
                 for p in range(q, next_):
+                    here.alone = alone[questions[p, 2]] if method == DIRECTION else -1
+                    if here.alone >= 0 and not any_zero:
+                        hits[p] |= REACHES | IS_NEAR
+                        over[p] -= (base[here.alone] + (terms[questions[p, 2], here.alone] * marks[p, 4] >> 16)
+                                    > marks[p, 2])
                     if not hits[p] | unclear[p]:
                         continue
                     asked = question_of(method, questions, queries, query_norms, shifts, epsilon, p)
@@ -371,6 +378,7 @@ cdef struct tile:
     const int16_t *of_c
     double length
     bint unknown  # there are scores by DIRECTION that no bound knows
+    int32_t alone  # the row whose sum says nothing, or -1
     uint32_t *chosen
 
 
@@ -387,6 +395,18 @@ cdef inline analogy_bounds bounds_of_row(question *asked, tile *here, size_t at,
                      error + more * word_errors[asked.c], asked.epsilon, here.length, asked.shift)
 
 
+cdef inline size_t with_alone(tile *here, Py_ssize_t begin, Py_ssize_t end, size_t found) noexcept nogil:
+    # The row whose sum says nothing is always among those that were chosen.
+    cdef size_t i
+    if begin <= here.alone < end:
+        for i in range(found):
+            if here.chosen[i] == <uint32_t> here.alone:
+                return found
+        here.chosen[found] = <uint32_t> here.alone
+        return found + 1
+    return found
+
+
 cdef void count_near(question *asked, tile *here, bint every, const int16_t *marks, float gold, double unit,
                      const double[::1] word_errors, const float[:, ::1] matrix, const double[::1] norms,
                      const int64_t[::1] ids, const float[:, ::1] vectors, const double[::1] word_norms,
@@ -401,6 +421,7 @@ cdef void count_near(question *asked, tile *here, bint every, const int16_t *mar
     if not every:
         found = kernels.select16(asked.method == DIRECTION, here.base, here.term, marks[4], 0, found, marks[1],
                                  marks[2], here.chosen)
+        found = with_alone(here, 0, here.count, found)
     for i in range(found):
         at = i if every else here.chosen[i]
         if asked.method == MUL or asked.method == DIRECTION and every:
@@ -451,6 +472,7 @@ cdef void offer_tile(question *asked, tile *here, aims_of_question *aims, double
         if not every:
             found = kernels.select16(asked.method == DIRECTION, here.base, here.term, marks[3], <size_t> p,
                                      <size_t> stop, marks[0], 32767, here.chosen)
+            found = with_alone(here, p, stop, found)
         for i in range(found):
             at = <size_t> p + i if every else here.chosen[i]
             place = here.at + <Py_ssize_t> at

@@ -101,10 +101,11 @@ static inline size_t wordgeo_analogy_index(int16_t cosine) { return (size_t)((in
 
 /* Looks up the cosines of one word and a run of rows in a list of logarithms for MUL, of distances for DIRECTION; returns
  * how far off these can be, in steps for MUL, infinite where a cosine is too near to -1 or 1. `error` bounds that of the
- * cosines. */
+ * cosines. One row too near to 1, as a rule the word itself, is left to the caller: its place is in `alone`, else -1. */
 static inline double wordgeo_analogy_terms(int method, const int16_t *cosines, size_t count, const int16_t *list,
-                                           double unit, double error, int16_t *out) {
+                                           double unit, double error, int16_t *out, int32_t *alone) {
     int16_t least = INT16_MAX, most = INT16_MIN;
+    *alone = -1;
     for (size_t i = 0; i < count; i++) {
         least = cosines[i] < least ? cosines[i] : least;
         most = cosines[i] > most ? cosines[i] : most;
@@ -112,7 +113,16 @@ static inline double wordgeo_analogy_terms(int method, const int16_t *cosines, s
     for (size_t i = 0; i < count; i++)
         out[i] = list[wordgeo_analogy_index(cosines[i])];
     if (method == WORDGEO_DIRECTION) {
-        const double square = 2 - 2 * ((double)most + 1) / unit - 2 * error;
+        double square = 2 - 2 * ((double)most + 1) / unit - 2 * error;
+        if (!(square > WORDGEO_LEAST_SQUARE)) {
+            int16_t second = INT16_MIN;
+            for (size_t i = 0; i < count; i++)
+                if (*alone < 0 && cosines[i] == most)
+                    *alone = (int32_t)i;
+                else
+                    second = cosines[i] > second ? cosines[i] : second;
+            square = 2 - 2 * ((double)second + 1) / unit - 2 * error;
+        }
         return square > WORDGEO_LEAST_SQUARE ? error / sqrt(square) : INFINITY;
     }
     const double h = error / 2, s = (((double)least - 1) / unit + 1) / 2;
@@ -168,8 +178,8 @@ static inline int wordgeo_analogy_marks(int method, const wordgeo_aims *aims, in
         marks[3] = wordgeo_direction_factor(aims, &floor_aim, &floor_slack);
         marks[4] = wordgeo_direction_factor(aims, &gold_aim, &gold_slack);
     }
-    const double least = floor(floor_aim - floor_slack) - 1, low = floor(gold_aim - gold_slack) - 1;
-    const double high = ceil(gold_aim + gold_slack);
+    const double least = ceil(floor_aim - floor_slack) - 1, low = ceil(gold_aim - gold_slack) - 1;
+    const double high = floor(gold_aim + gold_slack);
     const int reach = !(least >= -32768.0), near = !(low >= -32768.0);
     marks[0] = (int16_t)(reach ? INT16_MIN : least > 32766.0 ? 32766.0 : least);
     marks[1] = (int16_t)(near ? INT16_MIN : low > 32766.0 ? 32766.0 : low);
