@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wordgeo.evaluation import evaluate
     from wordgeo.query import WordVectors
     from wordgeo.stability import Ensemble
+    from wordgeo.stability.measure import stability
 
 _HOMES = {
     "Documents": "wordgeo.corpus",
@@ -34,6 +35,7 @@ _HOMES = {
     "from_gensim": "wordgeo._lobby",
     "load": "wordgeo._lobby",
     "save": "wordgeo._lobby",
+    "stability": "wordgeo.stability",  # a module that can be called
     "train": "wordgeo._lobby",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "from_gensim",
     "load",
     "save",
+    "stability",
     "train",
 ]
 
@@ -66,7 +69,8 @@ if not TYPE_CHECKING:  # a type checker is to see the names above and nothing el
                 "this is wordgeo's source folder, which is not compiled: run Python from another folder to use the "
                 "installed package, or build in place (python setup.py build_ext --inplace)"
             )
-        value = getattr(import_module(_HOMES[name]), name)
+        module = import_module(_HOMES[name])
+        value = module if _HOMES[name] == f"wordgeo.{name}" else getattr(module, name)
         globals()[name] = value
         return value
 

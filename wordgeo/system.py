@@ -14,7 +14,7 @@ from wordgeo.instructions import choose_instruction_set
 from wordgeo.results import Result, Table
 from wordgeo.threads import limit_blas, resolve_threads
 
-__all__ = ["SystemInfo", "package_versions", "system_info"]
+__all__ = ["SystemInfo", "available_memory", "package_versions", "system_info"]
 
 PACKAGES = ("gensim", "numpy", "scipy")
 
@@ -55,6 +55,18 @@ class SystemInfo(Result):
 def package_versions() -> dict[str, str]:
     """Versions of the packages that a result can depend on."""
     return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def available_memory() -> int | None:
+    """Bytes that this machine says are free for new work; None where it does not say."""
+    try:
+        with Path("/proc/meminfo").open(encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def system_info() -> SystemInfo:

@@ -32,6 +32,7 @@ COMMANDS = {
     "query": ("query", "query", "List the words nearest to a sum such as 'king - man + woman'."),
     "odd": ("query", "odd", "Find the word that does not belong to the others."),
     "eval": ("evaluate", "evaluate", "Score models on analogy and similarity benchmarks, with intervals."),
+    "stability": ("stability", "stability", "Measure how far models agree on the neighbours of words."),
     "convert": ("convert", "convert", "Convert vectors between file formats and model folders."),
     "info": ("convert", "info", "Describe a model, or this system (--system)."),
     "bench": ("bench", "bench", "Time queries on a model beside NumPy, gensim, faiss and usearch."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 
 from wordgeo.cli.models import load_each
 from wordgeo.cli.options import given
-from wordgeo.cli.output import format_option, show_all
+from wordgeo.cli.output import format_option, show_all, write_text
 
 if TYPE_CHECKING:
     from wordgeo.results import Result
@@ -77,9 +78,10 @@ def evaluate(
     """Score models on analogy and similarity benchmarks, with intervals.
 
     Accuracy of analogies and correlation with people's scores come with 95 % intervals. Of an ensemble, each model is
-    scored. Two or more MODELs are also compared on the questions that both can be asked. JSON is {"results": [...]},
-    one result for each model and suite, and "comparisons" where models are compared; the score is null where no
-    question is in the vocabulary, and that is below any --fail-under.
+    scored, and the mean and deviation over its runs and the share of answers that flip between them follow. Two or more
+    MODELs are also compared on the questions that both can be asked. JSON is {"results": [...]}, one result for each
+    model and suite, and "comparisons" where models are compared; the score is null where no question is in the
+    vocabulary, and that is below any --fail-under.
 
     \b
         wordgeo eval wiki --suite google
@@ -93,7 +95,9 @@ def evaluate(
     from wordgeo.evaluation.report import AnalogyReport
 
     options = given(options)
-    records = options.pop("records") or errors
+    ensembles = {path: {name for name, _ in load_each(path)} for path in models if wg.Ensemble.is_one(path)}
+    keep = options.pop("records")
+    records = keep or errors or bool(ensembles)
     every = {name: model for path in models for name, model in load_each(path)}
     names: list[str] = []
     results: list[Any] = []
@@ -108,6 +112,9 @@ def evaluate(
                 results.append(wg.evaluate(model, one, protocol=chosen, records=records, progress=True, **options))
         if len(models) > 1 and len(every) > 1 and protocol != "all" and results[-1].kind != "categories":
             comparisons.append(compare_models(every, one, protocol=protocol, **options))
+    comparisons += _over_runs(ensembles, names, results)
+    if not (keep or errors):
+        results = [replace(each, records=None) if hasattr(each, "records") else each for each in results]
     if len(every) > 1:  # model by model, as they were named
         order = sorted(range(len(names)), key=lambda i: list(every).index(names[i]))
         names, results = [names[i] for i in order], [results[i] for i in order]
@@ -123,16 +130,23 @@ def evaluate(
     documents: list[tuple[Path | None, Callable[..., str]]] = [(markdown, to_markdown), (html, html_page)]
     for path, write in documents:
         if path is not None:
-            _write(path, write([*results, *comparisons], [*names, *("comparison" for _ in comparisons)]))
+            write_text(path, write([*results, *comparisons], [*names, *("comparison" for _ in comparisons)]))
     if fail_under is not None:
         _demand(fail_under, names, results)
 
 
-def _write(path: Path, text: str) -> None:
-    from wordgeo.files import atomic_file
+def _over_runs(ensembles: dict[str, set[str]], names: Sequence[str], results: Sequence[Any]) -> list[Result]:
+    """For each ensemble and benchmark, the score over its runs and how many answers flip."""
 
-    with atomic_file(path, overwrite=True) as file:
-        file.write(text.encode())
+    found: list[Result] = []
+    for runs in ensembles.values():
+        mine = [r for name, r in zip(names, results, strict=True) if name in runs]
+        mine = [r for r in mine if r.kind in ("analogy", "similarity")]
+        for suite in dict.fromkeys(r.suite for r in mine):
+            of_suite = [r for r in mine if r.suite == suite and r.score is not None]
+            if len(of_suite) > 1:
+                found.append(scores_over_runs(of_suite))
+    return found
 
 
 def _demand(least: float, names: Sequence[str], reports: Sequence[Any]) -> None:

@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wordgeo.query import WordVectors
+    from wordgeo.stability import Ensemble
 
-__all__ = ["load_each", "load_one"]
+__all__ = ["load_any", "load_each", "load_one"]
+
+
+def load_any(path: str) -> WordVectors | Ensemble:
+    """The model at `path`, or the ensemble, for questions that both answer."""
+    import wordgeo as wg
+
+    return wg.load(path)
 
 
 def load_one(path: str) -> WordVectors:

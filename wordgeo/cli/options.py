@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["encoding_options", "given", "neighbor_options", "output_options", "read_filters"]
+__all__ = ["encoding_options", "given", "neighbor_options", "output_options", "read_filters", "read_words"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -94,11 +94,12 @@ def read_filters(options: dict[str, Any]) -> dict[str, Any]:
     options = given(options)
     path = options.pop("word_file", None)
     if path is not None:
-        options["words"] = _read_words(path)
+        options["words"] = read_words(path)
     return options
 
 
-def _read_words(path: Path) -> list[str]:
+def read_words(path: Path) -> list[str]:
+    """The words of a file, one a line."""
     from wordgeo.errors import FormatError, NotFoundError
 
     try:

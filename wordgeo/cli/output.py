@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from wordgeo.embeddings import Embeddings
     from wordgeo.results import Result
 
-__all__ = ["format_option", "show", "show_all", "show_models"]
+__all__ = ["format_option", "show", "show_all", "show_models", "write_text"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -71,6 +72,14 @@ def show_models(models: Sequence[tuple[str, Embeddings]], style: str) -> None:
         show(infos[0], style)
     else:
         show_all(infos, [name for name, _ in models], style, column="model")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A report in a file, whole or not at all; an older one is replaced."""
+    from wordgeo.files import atomic_file
+
+    with atomic_file(path, overwrite=True) as file:
+        file.write(text.encode())
 
 
 def _print_json(value: dict[str, Any]) -> None:

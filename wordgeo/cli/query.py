@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wordgeo.cli.models import load_one
+from wordgeo.cli.models import load_any, load_one
 from wordgeo.cli.options import neighbor_options, read_filters
 from wordgeo.cli.output import format_option, show, show_all
 
@@ -32,13 +32,22 @@ def similar(
 ) -> None:
     """List the nearest neighbours of each WORD.
 
-    Neighbours are ordered by cosine. JSON is {"results": [...]}, one result for each word.
+    Neighbours are ordered by cosine. JSON is {"results": [...]}, one result for each word. Of an ensemble, each
+    neighbour comes with the share of runs that have it among their k nearest, and the spread of cosine and rank.
 
     \b
         wordgeo similar wiki king queen -k 5
     """
+    import wordgeo as wg
+    from wordgeo.errors import OptionError
+
     filters = read_filters(options)
-    vectors = load_one(model)
+    vectors = load_any(model)
+    if isinstance(vectors, wg.Ensemble):
+        if threshold is not None or least or approximate:
+            raise OptionError(f"{model} is an ensemble, which takes no --threshold, --least or --approximate")
+        show_all(vectors.similar_batch(list(words), **filters), words, style, column="query")
+        return
     found = vectors.similar_batch(list(words), threshold=threshold, least=least, approximate=approximate, **filters)
     show_all(found, words, style, column="query")
 
@@ -76,13 +85,14 @@ def similarity(model: str, a: str, b: str, style: str) -> None:
 def analogy(model: str, a: str, b: str, c: str, method: str, style: str, **options: Any) -> None:
     """Answer 'A is to B as C is to ?'.
 
-    The three words of the question are never answers.
+    The three words of the question are never answers. Of an ensemble, answers come with the share of runs that give
+    them.
 
     \b
         wordgeo analogy wiki man king woman
     """
     filters = read_filters(options)
-    show(load_one(model).analogy(a, b, c, method=method, **filters), style)
+    show(load_any(model).analogy(a, b, c, method=method, **filters), style)
 
 
 @click.command()

@@ -59,6 +59,13 @@ __all__ = ["train"]
 @click.option("--seed", type=int, metavar="N", help="The same seed gives the same bytes.")
 @click.option("--threads", type=int, metavar="N", help="Threads; see the guide for what they may change.")
 @click.option("--runs", type=int, metavar="N", help="Train N models with the seeds SEED, SEED + 1, ...: an ensemble.")
+@click.option("--resample", metavar="HOW", help="Of runs: none, shuffle or bootstrap the documents for each.  [none]")
+@click.option("--fix-seed", is_flag=True, default=None, help="Of resampled runs: all with SEED; samples differ.")
+@click.option(
+    "--resample-vocabulary", is_flag=True, default=None, help="Count the words anew in each sample.  [the corpus's own]"
+)
+@click.option("--workers", type=int, metavar="N", help="Make N runs at a time, each in a process of its own.  [1]")
+@click.option("--backend", metavar="NAME", help="What makes the runs: processes, or ray (extra: ray).  [processes]")
 @click.option("--keep-training-state", is_flag=True, help="Keep what going on needs beside the vectors.")
 @click.option(
     "--start-from",

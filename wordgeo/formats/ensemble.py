@@ -23,9 +23,15 @@ def run_name(i: int) -> str:
 
 
 def write_manifest(folder: Path, provenances: Sequence[Mapping[str, Any]]) -> None:
-    """Writes `ensemble.json` for the runs 1, 2, ... with these provenances, which differ only by their seeds."""
-    runs = [{"folder": run_name(i), "seed": provenance["seed"]} for i, provenance in enumerate(provenances, start=1)]
+    """Writes `ensemble.json` for the runs 1, 2, ... with these provenances, which differ by seed and sample alone."""
+    runs: list[dict[str, Any]] = []
+    for i, provenance in enumerate(provenances, start=1):
+        runs.append({"folder": run_name(i), "seed": provenance["seed"]})
+        if "resample" in provenance:
+            runs[-1]["resample"] = {name: provenance["resample"][name] for name in ("seed", "absent")}
     shared = {name: value for name, value in provenances[0].items() if name != "seed"}
+    if "resample" in shared:
+        shared["resample"] = {name: shared["resample"][name] for name in ("how", "unit", "vocabulary")}
     write_json(folder / ENSEMBLE_MARKER, {"format_version": ENSEMBLE_FORMAT_VERSION, "runs": runs, **shared})
 
 

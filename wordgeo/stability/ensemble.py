@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,16 +14,20 @@ import numpy.typing as npt
 
 from wordgeo import formats
 from wordgeo.embeddings import Embeddings
-from wordgeo.errors import FormatError, OptionError
+from wordgeo.errors import FormatError, NotFoundError, OptionError, WordgeoError
 from wordgeo.formats.ensemble import ENSEMBLE_MARKER, read_manifest
 from wordgeo.query import WordVectors
 from wordgeo.query.graph import overlaps
-from wordgeo.query.search import top_k
 from wordgeo.results import Result, Table
+from wordgeo.stability.lists import nearest, same_words
+from wordgeo.stability.trust import TrustedAnswers, TrustedNeighbors, trusted_analogy, trusted_neighbors
+from wordgeo.system import available_memory
 from wordgeo.validate import whole_number
 from wordgeo.vocabulary import Vocabulary
 
 __all__ = ["Agreement", "Ensemble"]
+
+logger = logging.getLogger(__name__)
 
 I64 = npt.NDArray[np.int64]
 WORDS_A_BLOCK = 1 << 10
@@ -58,10 +63,11 @@ class Agreement(Result):
 
 
 class Ensemble(Sequence[WordVectors]):
-    """A sequence of models, of the same corpus and options as a rule, which differ by their seed.
+    """A sequence of models, of the same corpus and options as a rule, which differ by their seed or their sample.
 
-    From models, or with `open` from a folder, where each is opened at its first use. `path` is the folder,
-    `manifest` what its `ensemble.json` says (empty without one).
+    From models, or with `open` from a folder and with `of` from paths, where each is opened at its first use. `path` is
+    the folder, `manifest` what its `ensemble.json` says (empty without one), `skipped` the runs that were left out,
+    `names` the path of each model or its number.
     """
 
     def __init__(self, models: Iterable[Embeddings]) -> None:
@@ -72,28 +78,114 @@ class Ensemble(Sequence[WordVectors]):
             raise OptionError("an ensemble needs at least one model")
         self.path: Path | None = None
         self.manifest: dict[str, Any] = {}
+        self.skipped: tuple[str, ...] = ()
+        self._name()
+
+    def _name(self) -> None:
+        """`names`: the path of each model, or its number."""
+        self.names = [
+            str(model if isinstance(model, Path) else model.path or f"model {i}")
+            for i, model in enumerate(self._models, start=1)
+        ]
+        for name in dict.fromkeys(self.names):
+            if self.names.count(name) > 1:
+                logger.warning("%s is named %d times, and always agrees with itself", name, self.names.count(name))
 
     @classmethod
-    def open(cls, path: str | Path) -> Ensemble:
+    def open(cls, path: str | Path, *, skip_damaged: bool = False) -> Ensemble:
         """Opens an ensemble's folder, as training with `runs` writes it.
 
         Raises `FormatError` for a folder that is not one, and names the run that is missing; a run whose files are
-        damaged is named when it is first used. `NotFoundError` where there is nothing.
+        damaged is named when it is first used. `skip_damaged` opens all runs at once and leaves out those that are
+        missing or damaged, which `skipped` then names. `NotFoundError` where there is nothing.
         """
         manifest = read_manifest(path)
         ensemble = cls.__new__(cls)
-        ensemble.path, ensemble.manifest = Path(path), manifest
+        ensemble.path, ensemble.manifest, ensemble.skipped = Path(path), manifest, ()
         folders = [ensemble.path / run["folder"] for run in manifest["runs"]]
+        if skip_damaged:
+            return ensemble._sound(folders)
         for folder in folders:
             if not formats.is_model(folder):
                 raise FormatError(f"{ENSEMBLE_MARKER} names this run, but here is no model; train again", folder)
         ensemble._models = [*folders]
+        ensemble._name()
+        return ensemble
+
+    def _sound(self, folders: Sequence[Path]) -> Ensemble:
+        problems = []
+        self._models = []
+        for folder in folders:
+            try:
+                model = WordVectors.of(formats.load(folder))
+                model.norms  # noqa: B018  (reads every vector: one that is not finite is found here)
+                self._models.append(model)
+            except WordgeoError as problem:
+                problems.append(str(problem))
+                logger.warning("left out: %s", problem)
+        self.skipped = tuple(problems)
+        if not self._models:
+            raise FormatError(f"every one of its {len(folders)} runs is damaged", self.path)
+        self._name()
+        return self
+
+    @classmethod
+    def of(cls, models: Iterable[Embeddings | str | Path]) -> Ensemble:
+        """Models of any source together: each a model, or the path of a model folder, vector file or ensemble.
+
+        Folders are opened when they are used, and mapped; vector files are read into memory, so what they need is
+        looked at first. Raises `OptionError` where that is more than there is.
+        """
+        ensemble = cls.__new__(cls)
+        ensemble.path, ensemble.manifest, ensemble.skipped, ensemble._models = None, {}, (), []
+        needed = 0
+        for model in models:
+            if isinstance(model, (str, Path)) and cls.is_one(model):
+                ensemble._models += cls.open(model)._models
+            elif isinstance(model, (str, Path)):
+                path = Path(model)
+                if path.is_file():
+                    needed += path.stat().st_size
+                elif not path.exists():
+                    raise NotFoundError(f"{path} does not exist; name a model folder, a vector file or an ensemble")
+                ensemble._models.append(path)
+            else:
+                ensemble._models.append(model if isinstance(model, WordVectors) else WordVectors.of(model))
+        if not ensemble._models:
+            raise OptionError("an ensemble needs at least one model")
+        ensemble._name()
+        memory = available_memory()
+        if memory is not None and needed > memory:
+            raise OptionError(
+                f"the vector files have {needed / 1e9:.1f} GB and {memory / 1e9:.1f} GB of memory are free; convert "
+                "them to model folders, which are mapped (wordgeo convert)"
+            )
         return ensemble
 
     @staticmethod
     def is_one(path: str | Path) -> bool:
         """Whether a path is the folder of an ensemble; it is not opened."""
         return (Path(path) / ENSEMBLE_MARKER).is_file()
+
+    def differences(self) -> list[str]:
+        """In what the models were made differently, beside seed and sample: what makes their comparison doubtful.
+
+        Algorithm, engine, options, corpus and dimensions, as the provenances say; models from elsewhere have none.
+        """
+        known = [model.provenance for model in self]
+        found = []
+        values: dict[str, list[Any]] = {"dimensions": [model.dimensions for model in self]}
+        for name in ("algorithm", "engine"):
+            values[name] = [each.get(name) for each in known]
+        values["corpus"] = [(each.get("corpus") or {}).get("fingerprint") for each in known]
+        parameters = [each.get("parameters") or {} for each in known]
+        for name in dict.fromkeys(name for each in parameters for name in each if name != "dim"):
+            values[name] = [each.get(name) for each in parameters]
+        for name, of_models in values.items():
+            different = list(dict.fromkeys(str(value) for value in of_models if value is not None))
+            if len(different) > 1:
+                found.append(f"{name}: {', '.join(different)}")
+        return found
 
     def __len__(self) -> int:
         return len(self._models)
@@ -117,7 +209,7 @@ class Ensemble(Sequence[WordVectors]):
     def shared(self) -> Vocabulary:
         """The words that all models have, in the order of the first."""
         first = self[0].vocabulary
-        if all(_same_words(first, model.vocabulary) for model in self):
+        if all(same_words(first, model.vocabulary) for model in self):
             return first
         common = np.ones(len(first), dtype=bool)
         for model in self:
@@ -140,41 +232,51 @@ class Ensemble(Sequence[WordVectors]):
         if k >= len(self.shared):
             raise OptionError(f"k is {k}; the models share {len(self.shared)} words, so give less than that")
         rows = self.shared.rows(words)
-        nearest = np.stack([self._nearest(model, rows, k, threads) for model in self])
+        lists = np.stack([nearest(model, self.shared, rows, k, threads)[0] for model in self])
         agreed: list[tuple[str, ...]] = []
         for begin in range(0, len(rows), WORDS_A_BLOCK):
-            block = nearest[:, begin : begin + WORDS_A_BLOCK]
+            block = lists[:, begin : begin + WORDS_A_BLOCK]
             in_all = np.logical_and.reduce([_found(block[0], other) for other in block[1:]])
             agreed += [
                 tuple(self.shared[i] for i in row[kept].tolist()) for row, kept in zip(block[0], in_all, strict=True)
             ]
         joint = np.array([len(common) for common in agreed], dtype=np.int64)
-        overlap = overlaps(list(nearest), threads=threads).overlap.mean(axis=1) if words else np.zeros(0)
+        overlap = overlaps(list(lists), threads=threads).overlap.mean(axis=1) if words else np.zeros(0)
         return Agreement(k, len(self), words, overlap, joint, tuple(agreed))
 
-    def _nearest(self, model: WordVectors, rows: I64, k: int, threads: int | None) -> I64:
-        """The k nearest shared words to shared words, int64 [n, k], in rows of the shared vocabulary."""
-        if model.vocabulary is self.shared or _same_words(model.vocabulary, self.shared):
-            return top_k(model, model.vectors[rows], k=k, exclude=rows[:, None], threads=threads)[0]
-        own = model.vocabulary.rows(self.shared.words)
-        candidates = np.sort(own)
-        found, _ = top_k(
-            model, model.vectors[own[rows]], k=k, exclude=own[rows][:, None], candidates=candidates, threads=threads
-        )
-        to_shared = np.full(len(model), -1, dtype=np.int64)
-        to_shared[own] = np.arange(len(own))
-        return to_shared[found]
+    def similar(self, word: str, /, k: int = 10, **filters: Any) -> TrustedNeighbors:
+        """The k neighbours that most models have among their k nearest, each with how far it can be trusted.
+
+        Neighbours are looked for among the words that all models have; `filters` are those of `WordVectors`, by the
+        counts and ranks of the first model. Raises `UnknownWordError`.
+
+        >>> import wordgeo as wg
+        >>> words = ["up", "over", "cat", "dog"]
+        >>> runs = wg.Ensemble(wg.from_arrays(words, [[1, 0], [4, y], [0, 1], [1, 9]]) for y in (1, 2, 40))
+        >>> found = runs.similar("up", k=1)
+        >>> found.words, found.share.round(2).tolist()
+        (('over',), [0.67])
+        """
+        return self.similar_batch([word], k, **filters)[0]
+
+    def similar_batch(self, words: Sequence[str], /, k: int = 10, **filters: Any) -> list[TrustedNeighbors]:
+        """`similar` for many words."""
+        if isinstance(words, str):
+            raise OptionError(f"got the one string {words!r}; give a list of words")
+        return trusted_neighbors(self, list(words), k, filters)
+
+    def analogy(
+        self, a: str, b: str, c: str, k: int = 10, *, method: str = "3cosadd", **filters: Any
+    ) -> TrustedAnswers:
+        """ "a is to b as c is to ?": the answers of the models, each with the share of models that give it.
+
+        `method` and `filters` are those of `WordVectors.analogy`. Raises `UnknownWordError`.
+        """
+        return trusted_analogy(self, (a, b, c), k, method, filters)
 
     def __repr__(self) -> str:
         where = f" from {self.path}" if self.path else ""
         return f"<Ensemble of {len(self)} models{where}>"
-
-
-def _same_words(a: Vocabulary, b: Vocabulary) -> bool:
-    if a is b:
-        return True
-    (blob_a, offsets_a), (blob_b, offsets_b) = a.packed, b.packed
-    return np.array_equal(offsets_a, offsets_b) and np.array_equal(blob_a, blob_b)
 
 
 def _found(a: I64, b: I64) -> npt.NDArray[np.bool_]:

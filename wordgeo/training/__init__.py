@@ -3,13 +3,16 @@
 from wordgeo.training.config import TrainingConfig, defaults_table, load_toml
 from wordgeo.training.continuation import next_config
 from wordgeo.training.reproduction import Reproduction, reproduce
+from wordgeo.training.resample import Resample, document_order
 from wordgeo.training.runs import train
 from wordgeo.training.trainers import train_embeddings
 
 __all__ = [
     "Reproduction",
+    "Resample",
     "TrainingConfig",
     "defaults_table",
+    "document_order",
     "load_toml",
     "next_config",
     "reproduce",

@@ -342,6 +342,11 @@ _ALL_OPTIONS: dict[str, Check] = {
     **{field.name: field.metadata["check"] for field in dataclasses.fields(TrainingConfig)},
     **ENCODING_OPTIONS,
     "runs": partial(whole_number, low=1, high=MOST_RUNS),
+    "resample": partial(choice, allowed=("none", "shuffle", "bootstrap")),
+    "fix_seed": _switch,
+    "resample_vocabulary": _switch,
+    "workers": partial(whole_number, low=1, high=MOST_RUNS),
+    "backend": partial(choice, allowed=("processes", "ray")),
 }
 
 

@@ -18,6 +18,7 @@ from wordgeo.progress import Progress
 from wordgeo.results import Result, Table
 from wordgeo.system import package_versions
 from wordgeo.training.config import TrainingConfig
+from wordgeo.training.resample import Resample
 from wordgeo.training.runs import train
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ def reproduce(
         raise TrainingError("this model went on from another one, whose vectors its provenance does not hold")
     config = _config(known)
     found = _corpus(known["corpus"], corpus, progress)
-    again = train(found, config, output=output, overwrite=overwrite, progress=progress)
+    sample = Resample.of(known) or "none"
+    again = train(found, config, output=output, resample=sample, overwrite=overwrite, progress=progress)
     assert isinstance(again, Embeddings)
     comparable = again.words == first.words and again.vectors.shape == first.vectors.shape
     return Reproduction(

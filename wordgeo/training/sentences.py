@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordgeo.errors import CorpusError
+from wordgeo.training.resample import unit_offsets
 
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
@@ -17,41 +18,79 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_SENTENCE", "Sentences"]
 
 LONGEST_SENTENCE = 10_000  # gensim silently drops what a sentence has beyond this
-SENTENCES_A_BLOCK = 1 << 16
-TOKENS_A_BLOCK = 1 << 18
+SENTENCES_A_BLOCK = 1 << 15
+TOKENS_A_BLOCK = 1 << 17
+UNITS_A_BLOCK = 1 << 12
 RARE = ""  # stands for all words that are not trained: no word of a vocabulary is empty
+
+I64 = npt.NDArray[np.int64]
 
 
 class Sentences:
     """Iterates over the sentences of a corpus as lists of `str`, any number of times.
 
     `words` are those of the first ids of the corpus, `RARE` where one is not trained; all others come as `RARE`, so
-    that they keep counting as words of the corpus. Sentences of more than `LONGEST_SENTENCE` words come in pieces:
-    `pieces` is how many lists one pass gives, `cut` how many sentences were cut. The ids are never modified nor copied
-    whole.
+    that they keep counting as words of the corpus. `order`, int64, are the documents to walk (see `document_order`);
+    unset, all in their order. Sentences of more than `LONGEST_SENTENCE` words come in pieces: `pieces` is how many
+    lists one pass gives, `tokens` how many words they have, `cut` how many sentences were cut. The ids are never
+    modified nor copied whole.
     """
 
-    def __init__(self, corpus: EncodedCorpus, words: Iterable[str]) -> None:
+    def __init__(self, corpus: EncodedCorpus, words: Iterable[str], order: I64 | None = None) -> None:
         self._ids, self._offsets = corpus.ids, corpus.sentences
         self._path, self._words = corpus.path, len(corpus.vocabulary)
+        self._order = order
+        self._units = None if order is None else unit_offsets(corpus)
         self._table = np.array([*words, RARE], dtype=object)
-        self.pieces, self.cut = self._measure()
+        self.pieces = self.tokens = self.cut = 0
+        for numbers in self._numbers():
+            lengths = self._lengths(numbers)
+            self.pieces += int((-(-lengths // LONGEST_SENTENCE)).sum())
+            self.tokens += int(lengths.sum())
+            self.cut += int((lengths > LONGEST_SENTENCE).sum())
 
     def __iter__(self) -> Iterator[list[str]]:
-        for first in range(0, len(self._offsets) - 1, SENTENCES_A_BLOCK):
-            cuts = _cuts(self._offsets[first : first + SENTENCES_A_BLOCK + 1])
-            begin = 0
-            while begin < len(cuts) - 1:
-                end = int(np.searchsorted(cuts, cuts[begin] + TOKENS_A_BLOCK, side="right")) - 1
-                words = self._decode(int(cuts[begin]), int(cuts[end]))
-                for a, b in pairwise((cuts[begin : end + 1] - cuts[begin]).tolist()):
+        for numbers in self._numbers():
+            begins, lengths = self._pieces(numbers)
+            ends = np.cumsum(lengths)
+            at = 0
+            while at < len(ends):
+                done = int(ends[at - 1]) if at else 0
+                end = int(np.searchsorted(ends, done + TOKENS_A_BLOCK, side="right"))
+                words = self._decode(begins[at:end], lengths[at:end])
+                for a, b in pairwise([0, *(ends[at:end] - done).tolist()]):
                     yield words[a:b]
-                begin = end
+                at = end
 
-    def _decode(self, begin: int, end: int) -> list[str]:
-        ids = self._ids[begin:end]
+    def _numbers(self) -> Iterator[I64]:
+        """The numbers of the sentences in the order of the walk, block by block."""
+        if self._order is None or self._units is None:
+            for first in range(0, len(self._offsets) - 1, SENTENCES_A_BLOCK):
+                yield np.arange(first, min(first + SENTENCES_A_BLOCK, len(self._offsets) - 1))
+            return
+        for first in range(0, len(self._order), UNITS_A_BLOCK):
+            units = self._order[first : first + UNITS_A_BLOCK]
+            begins = self._units[units].astype(np.int64)
+            yield _ranges(begins, self._units[units + 1].astype(np.int64) - begins)
+
+    def _lengths(self, numbers: I64) -> I64:
+        lengths: I64 = (self._offsets[numbers + 1] - self._offsets[numbers]).astype(np.int64)
+        return lengths
+
+    def _pieces(self, numbers: I64) -> tuple[I64, I64]:
+        """Where the sentences begin among the ids and how many words they have, those that are too long in pieces."""
+        begins, lengths = self._offsets[numbers].astype(np.int64), self._lengths(numbers)
+        if lengths.max(initial=0) <= LONGEST_SENTENCE:
+            return begins, lengths
+        pieces = -(-lengths // LONGEST_SENTENCE)
+        inside = _ranges(np.zeros_like(pieces), pieces) * LONGEST_SENTENCE
+        return np.repeat(begins, pieces) + inside, np.minimum(np.repeat(lengths, pieces) - inside, LONGEST_SENTENCE)
+
+    def _decode(self, begins: I64, lengths: I64) -> list[str]:
+        places = _ranges(begins, lengths)
+        ids = self._ids[places]
         if int(ids.max()) >= self._words:
-            at = begin + int(np.argmax(ids >= self._words))
+            at = int(places[np.argmax(ids >= self._words)])
             raise CorpusError(
                 f"{self._path}: token {at} has the id {int(self._ids[at])}, but there are {self._words} words; "
                 "the corpus is damaged: encode the text again"
@@ -59,20 +98,9 @@ class Sentences:
         words: list[str] = self._table.take(ids, mode="clip").tolist()  # ids beyond the trained words become RARE
         return words
 
-    def _measure(self) -> tuple[int, int]:
-        pieces, cut = len(self._offsets) - 1, 0
-        for first in range(0, len(self._offsets) - 1, SENTENCES_A_BLOCK):
-            lengths = np.diff(self._offsets[first : first + SENTENCES_A_BLOCK + 1])
-            long = lengths[lengths > LONGEST_SENTENCE]
-            pieces += int(((long - 1) // LONGEST_SENTENCE).sum())
-            cut += len(long)
-        return pieces, cut
 
-
-def _cuts(offsets: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """The offsets of a block of sentences, with further ones inside those that are too long."""
-    cuts = np.asarray(offsets).astype(np.int64)
-    if np.diff(cuts).max(initial=0) <= LONGEST_SENTENCE:
-        return cuts
-    pieces = [np.arange(a, b, LONGEST_SENTENCE) for a, b in pairwise(cuts.tolist())]
-    return np.concatenate([*pieces, cuts[-1:]])
+def _ranges(begins: I64, lengths: I64) -> I64:
+    """The numbers begins[i], begins[i] + 1, ... (lengths[i] of them), one range after another."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.repeat(begins - (ends - lengths), lengths) + np.arange(total)

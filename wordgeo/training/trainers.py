@@ -9,6 +9,7 @@ from wordgeo.errors import OptionError
 from wordgeo.progress import Progress
 from wordgeo.training.checkpoints import Checkpoints
 from wordgeo.training.config import WORD2VEC, TrainingConfig
+from wordgeo.training.resample import Resample
 from wordgeo.training.word2vec import train_embeddings as train_word2vec
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def train_embeddings(
     config: TrainingConfig,
     *,
     start_from: Embeddings | None = None,
+    resample: Resample | None = None,
     keep_training_state: bool = False,
     checkpoints: Checkpoints | None = None,
     memory: str | int | None = None,
@@ -37,13 +39,20 @@ def train_embeddings(
     `wordgeo.training.ppmi.train_ppmi`.
     """
     if config.algorithm not in WORD2VEC:
+        if resample is not None:
+            raise OptionError(f"resample is for {', '.join(WORD2VEC)}; {config.algorithm} counts the whole corpus")
         return _train_counted(corpus, config, start_from, checkpoints, memory, progress)
     if memory is not None:
         raise OptionError(f"memory is the budget of counting, which {config.algorithm} does not do; leave it out")
     if checkpoints is not None:
         raise OptionError("gensim keeps no checkpoints; leave checkpoint_every and resume out")
     return train_word2vec(
-        corpus, config, start_from=start_from, keep_training_state=keep_training_state, progress=progress
+        corpus,
+        config,
+        start_from=start_from,
+        resample=resample,
+        keep_training_state=keep_training_state,
+        progress=progress,
     )
 
 

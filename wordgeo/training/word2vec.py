@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from wordgeo._version import __version__
 from wordgeo.embeddings import Embeddings, TrainingState
-from wordgeo.errors import TrainingError
+from wordgeo.errors import OptionError, TrainingError
 from wordgeo.formats.gensim import subwords_from_gensim
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
 from wordgeo.training.config import OF_SUBWORDS, TrainingConfig
 from wordgeo.training.continuation import check_start, grown_vocabulary, lineage, refuse_state
-from wordgeo.training.sentences import LONGEST_SENTENCE, Sentences
+from wordgeo.training.resample import Resample, recorded, resampled_vocabulary
+from wordgeo.training.sentences import LONGEST_SENTENCE, RARE, Sentences
 from wordgeo.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def train_embeddings(
     config: TrainingConfig,
     *,
     start_from: Embeddings | None = None,
+    resample: Resample | None = None,
     keep_training_state: bool = False,
     progress: Progress | bool | None = None,
 ) -> Embeddings:
@@ -62,19 +64,28 @@ def train_embeddings(
     that reach `min_count` in it are trained from where they stand, new words from the beginning, with the learning
     rate falling anew from `alpha`. Without new words the bytes are those of gensim's own model going on.
 
+    `resample` trains on another sample of the corpus's documents; `provenance` records it.
+
     Raises `TrainingError` where there is nothing to learn or the result is not finite, `CorpusError` for a damaged
     corpus, `OptionError` for options that do not go together. References: Mikolov, Chen, Corrado & Dean 2013; Mikolov,
     Sutskever, Chen, Corrado & Dean 2013; Bojanowski, Grave, Joulin & Mikolov 2017.
     """
     if keep_training_state:
         refuse_state(config)
+    order = None if resample is None else resample.order(corpus)
     if start_from is not None:
         check_start(start_from, config)
+        if order is not None:
+            raise OptionError("a training goes on with the whole corpus; start_from takes no resample")
         vocabulary, counts, words = grown_vocabulary(start_from, corpus, config.min_count)
         sentences = Sentences(corpus, words)
     else:
-        vocabulary, counts = _trained_words(corpus.vocabulary, config.min_count)
-        sentences = Sentences(corpus, vocabulary)
+        counted = corpus.vocabulary
+        if order is not None and resample is not None and resample.vocabulary:
+            counted = resampled_vocabulary(corpus, order)
+        vocabulary, counts = _trained_words(counted, config.min_count)
+        words = [word if word in counts else RARE for word in corpus.vocabulary.words]
+        sentences = Sentences(corpus, words, order)
     threads = resolve_threads(config.threads)
     if sentences.cut:
         logger.info("%d sentences of over %d words are trained in pieces", sentences.cut, LONGEST_SENTENCE)
@@ -83,7 +94,7 @@ def train_embeddings(
     logger.info("%s by gensim: %d words, %d dimensions", config.algorithm, len(vocabulary), config.dim)
     started, start = datetime.now(UTC), perf_counter()
     shown = resolve_progress(progress)
-    trained = _train(sentences, vocabulary, counts, len(corpus.ids), config, threads, start_from, shown)
+    trained = _train(sentences, vocabulary, counts, config, threads, start_from, shown)
     seconds = perf_counter() - start
     history = trained.history
     _check_finite(trained.wv.vectors, vocabulary)
@@ -97,6 +108,8 @@ def train_embeddings(
         "epochs": history,
     }
     provenance = _provenance(corpus, sentences, config, threads)
+    if order is not None and resample is not None:
+        provenance["resample"] = recorded(corpus, resample, order, len(vocabulary))
     if start_from is not None:
         provenance["started_from"] = lineage(start_from)
     return Embeddings(
@@ -131,7 +144,6 @@ def _train(
     sentences: Sentences,
     vocabulary: Vocabulary,
     counts: dict[str, int],
-    tokens: int,
     config: TrainingConfig,
     threads: int,
     start_from: Embeddings | None,
@@ -143,7 +155,7 @@ def _train(
     fasttext = config.algorithm == "fasttext"
     ngrams = {name: getattr(config, name) for name in OF_SUBWORDS} if fasttext else {}
     show_loss = not fasttext and _loss_of_batch(config, len(counts)) < LARGEST_LOSS_OF_BATCH
-    progress.start(f"training {config.algorithm}, seed {config.seed}", config.epochs * tokens, "words")
+    progress.start(f"training {config.algorithm}, seed {config.seed}", config.epochs * sentences.tokens, "words")
     try:
         model = (GensimFastText if fasttext else GensimWord2Vec)(
             progress=progress,

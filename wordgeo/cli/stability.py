@@ -1,0 +1,121 @@
+"""What several models agree on, and how far."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wordgeo.cli.options import given, read_words
+from wordgeo.cli.output import format_option, show, show_all, write_text
+
+if TYPE_CHECKING:
+    from wordgeo.stability import Ensemble
+
+__all__ = ["stability"]
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("-k", type=int, default=10, show_default=True, metavar="N", help="How many neighbours are compared.")
+@click.option(
+    "--words", "word_file", type=click.Path(path_type=Path), metavar="FILE", help="Only words listed in FILE."
+)
+@click.option("--top", type=int, metavar="N", help="Only the N most frequent words.")
+@click.option("--ranks", metavar="A:B", help="Only words from rank A to rank B of frequency.")
+@click.option("--curve", metavar="K,K,...", help="Further numbers of neighbours at which overlap is measured.")
+@click.option("--rbo-p", "p", type=float, metavar="X", help="Persistence of rank-biased overlap.  [0.9]")
+@click.option("--spaces/--no-spaces", default=True, help="Distances of whole spaces as well.  [on]")
+@click.option("--skip-damaged", is_flag=True, help="Leave out damaged runs of an ensemble, and name them.")
+@click.option("--seed", type=int, metavar="N", help="Seed of the bootstrap over words.  [1]")
+@click.option("--threads", type=int, metavar="N", help="Threads.  [the cores]")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts there as well.")
+@click.option(
+    "--neighbors",
+    metavar="WORD,WORD,...",
+    help="On the page: the neighbours of these words, and how far to trust them.",
+)
+@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write the measures of every word there.")
+@click.option("--fail-under", type=float, metavar="X", help="Leave with exit code 3 if the mean overlap is below X.")
+@format_option
+def stability(
+    models: tuple[str, ...],
+    word_file: Path | None,
+    top: int | None,
+    ranks: str | None,
+    curve: str | None,
+    skip_damaged: bool,
+    html: Path | None,
+    neighbors: str | None,
+    csv: Path | None,
+    fail_under: float | None,
+    style: str,
+    **options: Any,
+) -> None:
+    """Measure how far models agree on the neighbours of words.
+
+    MODELs are runs of one training, as a rule: the folder of an ensemble, or two or more models of any source. Two or
+    more ensembles are each measured, and their variation compared: what comes from seeds, what from samples. JSON is
+    the report; of several ensembles {"results": [...], "variation": {...}}.
+
+    \b
+        wordgeo stability novels.models --top 20000 --html stability.html
+        wordgeo stability one.bin two.bin three.bin -k 5
+        wordgeo stability seeds.models bootstraps.models
+    """
+    import wordgeo as wg
+    from wordgeo.errors import OptionError, ThresholdError
+    from wordgeo.stability.pages import stability_page
+    from wordgeo.stability.sources import variation
+
+    options = given(options)
+    if top is not None and ranks is not None:
+        raise OptionError("--top and --ranks both choose words; give one of them")
+    if word_file is not None:
+        options["words"] = read_words(word_file)
+    if top is not None:
+        options["ranks"] = (1, top)
+    if ranks is not None:
+        options["ranks"] = _numbers(ranks, ":", "--ranks", "two ranks, such as 1000:5000")
+        if len(options["ranks"]) != 2:
+            raise OptionError(f"--ranks is {ranks!r}; give two ranks, such as 1000:5000")
+    if curve is not None:
+        options["curve"] = _numbers(curve, ",", "--curve", "numbers, such as 20,50,100")
+    groups: dict[str, Ensemble] = {}
+    if len(models) > 1 and all(wg.Ensemble.is_one(path) for path in models):
+        groups = {path: wg.Ensemble.open(path, skip_damaged=skip_damaged) for path in models}
+    elif len(models) == 1 and wg.Ensemble.is_one(models[0]):
+        groups = {models[0]: wg.Ensemble.open(models[0], skip_damaged=skip_damaged)}
+    else:
+        groups = {", ".join(models): wg.Ensemble.of(models)}
+    reports = {name: wg.stability(each, progress=True, **options) for name, each in groups.items()}
+    compared = variation(groups, k=options["k"]) if len(groups) > 1 else None
+    if compared is None:
+        show(next(iter(reports.values())), style)
+    elif style == "json":
+        found = {"results": [report.to_dict() for report in reports.values()], "variation": compared.to_dict()}
+        click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2))
+    else:
+        show_all(list(reports.values()), list(reports), style, column="models")
+        if style == "table":
+            click.echo("\n" + compared.tables()[0].to_text())
+    if csv is not None:
+        write_text(csv, next(iter(reports.values())).words.tables()[0].to_csv())
+    if html is not None:
+        asked = [word for word in (neighbors or "").split(",") if word]
+        trusted = [found for each in groups.values() for found in each.similar_batch(asked, options["k"])]
+        write_text(html, stability_page(reports, trusted, compared))
+    for name, report in reports.items():
+        if fail_under is not None and report.overlap.value < fail_under:
+            raise ThresholdError(f"{name}: overlap is {report.overlap.value:.4f}, and --fail-under is {fail_under:g}")
+
+
+def _numbers(text: str, separator: str, name: str, wanted: str) -> tuple[int, ...]:
+    from wordgeo.errors import OptionError
+
+    try:
+        return tuple(int(part) for part in text.split(separator))
+    except ValueError:
+        raise OptionError(f"{name} is {text!r}; give {wanted}") from None

@@ -1,0 +1,194 @@
+"""The neighbours of words in each of several models, and how alike these lists are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from wordgeo.embeddings import Embeddings
+from wordgeo.query.graph import neighbor_graph, overlaps
+from wordgeo.query.search import cosine_pairs, top_k
+from wordgeo.threads import run_blocks
+from wordgeo.vocabulary import Vocabulary
+
+__all__ = ["JOINT", "PAIRWISE", "PairSums", "chance", "compare_lists", "nearest", "same_words", "second_order"]
+
+PAIRWISE = ("overlap", "jaccard", "rbo", "second_order")
+JOINT = ("joint_overlap", "joint_jaccard")
+NUMBERS_A_BLOCK = 1 << 20  # similarities of pairs of models at a time
+WORDS_A_BLOCK = 1 << 13
+GRAPH_WORDS = 512  # fewer words ask one by one
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+
+
+def same_words(a: Vocabulary, b: Vocabulary) -> bool:
+    """Whether two vocabularies have the same words in the same order."""
+    if a is b:
+        return True
+    (blob_a, offsets_a), (blob_b, offsets_b) = a.packed, b.packed
+    return np.array_equal(offsets_a, offsets_b) and np.array_equal(blob_a, blob_b)
+
+
+def nearest(
+    model: Embeddings, shared: Vocabulary, rows: I64, k: int, threads: int | None = None
+) -> tuple[I64, npt.NDArray[np.float32]]:
+    """The k nearest shared words to shared words, both in rows of `shared`: rows int64 and cosines float32 [n, k]."""
+    same = same_words(model.vocabulary, shared)
+    first = len(rows) >= GRAPH_WORDS and np.array_equal(rows, np.arange(len(rows)))
+    if first or (not same and len(rows) >= GRAPH_WORDS):
+        own = model if same else Embeddings(shared, model.vectors[model.vocabulary.rows(shared.words)])
+        if first:
+            graph = neighbor_graph(own, k=k, n=len(rows), threads=threads)
+            return graph.rows, graph.scores
+        return top_k(own, own.vectors[rows], k=k, exclude=rows[:, None], threads=threads)
+    if same:
+        return top_k(model, model.vectors[rows], k=k, exclude=rows[:, None], threads=threads)
+    places = model.vocabulary.rows(shared.words)
+    asked = places[rows]
+    found, scores = top_k(
+        model, model.vectors[asked], k=k, exclude=asked[:, None], candidates=np.sort(places), threads=threads
+    )
+    to_shared = np.full(len(model), -1, dtype=np.int64)
+    to_shared[places] = np.arange(len(places))
+    return to_shared[found], scores
+
+
+@dataclass(frozen=True, eq=False)
+class PairSums:
+    """Similarities of neighbour lists, summed up as averages and their jackknife need them.
+
+    Of M models, n words and B bands: `words` holds for each measure its mean over pairs (the joint ones take no pairs),
+    float64 [n]; `of_model` for each pairwise one the sum over the pairs of each model, float64 [n, M]; `bands` the sum
+    over the words of each band for each pair, float64 [B, P].
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    words: dict[str, F64]
+    of_model: dict[str, F64]
+    bands: dict[str, F64]
+
+
+def compare_lists(
+    models: Sequence[Embeddings],
+    shared: Vocabulary,
+    rows: I64,
+    lists: I64,
+    bands: I64,
+    *,
+    p: float = 0.9,
+    second: bool = True,
+    threads: int | None = None,
+) -> PairSums:
+    """Compares `lists` int64 [M, n, k], the neighbours of `rows` int64 [n] in each model, block by block.
+
+    `bands` int64 [n] numbers the band of each word; `second` asks for the second-order similarity as well.
+    """
+    count, n, _ = lists.shape
+    pairs = tuple(combinations(range(count), 2))
+    measures = PAIRWISE if second else PAIRWISE[:-1]
+    words = {name: np.empty(n) for name in (*measures, *JOINT)}
+    of_model = {name: np.empty((n, count)) for name in measures}
+    in_bands = {name: np.zeros((int(bands.max(initial=0)) + 1, len(pairs))) for name in measures}
+    places = [_places(model, shared) for model in models] if second else []
+    in_model = (np.array(pairs)[:, :, None] == np.arange(count)).any(axis=1).astype(np.float64)
+    for block in _blocks(n, len(pairs)):
+        found = overlaps(list(lists[:, block]), p=p, threads=threads)
+        values = {name: getattr(found, name) for name in measures if name != "second_order"}
+        if second:
+            values["second_order"] = second_order(models, places, rows[block], lists[:, block], threads)
+        member = (bands[block][None, :] == np.arange(len(in_bands["overlap"]))[:, None]).astype(np.float64)
+        for name, value in values.items():
+            words[name][block] = value.mean(axis=1)
+            of_model[name][block] = value @ in_model
+            in_bands[name] += member @ value
+        for name in JOINT:
+            words[name][block] = getattr(found, name)
+    return PairSums(pairs, words, of_model, in_bands)
+
+
+def second_order(
+    models: Sequence[Embeddings],
+    places: Sequence[I64 | None],
+    rows: I64,
+    lists: I64,
+    threads: int | None = None,
+) -> F64:
+    """For each word and pair of models, the cosine of its similarities to the neighbours it has in either of them.
+
+    s_i(w) = [cos_i(w, u) for u in N_i(w) ∪ N_j(w)], and the similarity is cos(s_i(w), s_j(w)): float64 [n, P], rounded
+    to 12 decimals (Hamilton, Leskovec & Jurafsky 2016). `places[m]` int64 are the rows of shared words in model m
+    (None where they are the same), `lists` int64 [M, n, k] neighbours as rows of the shared words.
+    """
+    count, n, k = lists.shape
+    flat = lists.transpose(1, 0, 2).reshape(n, count * k)
+    order = np.argsort(flat, axis=1, kind="stable")
+    ordered = np.take_along_axis(flat, order, axis=1)
+    new = np.ones(ordered.shape, dtype=bool)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    place = np.cumsum(new, axis=1) - 1
+    width = int(place.max()) + 1
+    word = np.broadcast_to(np.arange(n)[:, None], place.shape)
+    member = np.zeros((n, count, width))
+    member[word, order // k, place] = 1
+    union = np.full((n, width), -1, dtype=np.int64)
+    union[word, place] = ordered
+    is_one = union >= 0
+    words, others = np.broadcast_to(rows[:, None], union.shape)[is_one], union[is_one]
+    cosines = np.zeros((n, count, width))
+
+    def score(m: int) -> None:
+        own = places[m]
+        a, b = (words, others) if own is None else (own[words], own[others])
+        cosines[:, m][is_one] = cosine_pairs(models[m], a, b)
+
+    run_blocks(score, [(m,) for m in range(count)], threads)
+    # Over a union, sums are those over either list less those over both.
+    own = cosines * member
+    dot = own @ cosines.mT + cosines @ own.mT - own @ own.mT
+    squares, own_squares = cosines**2, own**2
+    length = own_squares @ np.ones_like(member).mT + squares @ member.mT - own_squares @ member.mT
+    with np.errstate(invalid="ignore", divide="ignore"):
+        similar = np.round(dot / np.sqrt(length * length.mT), 12)
+    first, second = np.triu_indices(count, 1)  # the order of combinations()
+    return np.nan_to_num(similar[:, first, second])
+
+
+def chance(shared: int, k: int, models: int, p: float = 0.9) -> dict[str, float]:
+    """What lists drawn at random from the shared - 1 other words would give, exactly.
+
+    overlap: k / (shared - 1); rbo: the same at every depth, so (1 - p) Σ p^(d-1) d / (shared - 1) and its extrapolated
+    end; jaccard: E[c / (2k - c)], c being hypergeometric; joint_overlap: (k / (shared - 1))^(M - 1); joint_jaccard:
+    that over the expected size of the union.
+
+    >>> chance(1001, 10, 2)["overlap"]
+    0.01
+    """
+    from scipy import stats
+
+    others = shared - 1
+    common = np.arange(k + 1)
+    likely = stats.hypergeom(others, k, k).pmf(common)
+    depth = np.arange(1, k + 1)
+    in_all = others * (k / others) ** models
+    return {
+        "overlap": k / others,
+        "jaccard": float((likely * common / (2 * k - common)).sum()),
+        "rbo": float(k / others * p**k + (1 - p) / p * ((depth / others) * p**depth).sum()),
+        "joint_overlap": in_all / k,
+        "joint_jaccard": in_all / (others * (1 - (1 - k / others) ** models)),
+    }
+
+
+def _places(model: Embeddings, shared: Vocabulary) -> I64 | None:
+    return None if same_words(model.vocabulary, shared) else model.vocabulary.rows(shared.words)
+
+
+def _blocks(n: int, pairs: int) -> Iterator[slice]:
+    size = max(64, min(WORDS_A_BLOCK, NUMBERS_A_BLOCK // max(pairs, 1)))
+    return (slice(begin, min(begin + size, n)) for begin in range(0, n, size))
