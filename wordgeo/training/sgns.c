@@ -116,9 +116,12 @@ static int next_task(const wordgeo_sgns *model, const wordgeo_plan *plan, place 
     if (t->positive)
         t->target[t->count++] = plan->kept[at->word];
     while (at->noise < model->negative && t->count < TARGETS) {
-        if (noise[at->noise] != UINT32_MAX)
-            t->target[t->count++] = noise[at->noise];
-        at->noise++;
+        const uint32_t row = noise[at->noise++];
+        int known = row == UINT32_MAX;
+        for (int32_t j = 0; j < t->count; j++)
+            known |= t->target[j] == row;
+        if (!known)
+            t->target[t->count++] = row;
     }
     if (at->noise == model->negative) {
         at->noise = 0;
