@@ -36,6 +36,12 @@ setup(
                 depends=["wordgeo/_fast.pxd", *map(str, Path(KERNELS).glob("*.h"))],
             ),
             extension("wordgeo._graph", KERNELS + "best.c", KERNELS + "quantised.c", depends=["wordgeo/_fast.pxd"]),
+            extension(
+                "wordgeo._analogies",
+                KERNELS + "best.c",
+                KERNELS + "quantised.c",
+                depends=["wordgeo/_fast.pxd", KERNELS + "analogies.h"],
+            ),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(
                 "wordgeo.corpus._encode",

@@ -1,9 +1,12 @@
 """The query engine beside its peers, all in one run: the figures of docs/queries.md.
 
-python benchmarks/query.py                     400,000 × 300 and 90,000 × 200 random vectors
-python benchmarks/query.py --model DIR         a model of one's own, with the Google set by gensim's evaluation
-python benchmarks/query.py --growth            how time grows with words, dimensions, batch and threads
-python benchmarks/query.py --graph             10 models of 90,000 × 200: neighbours of 20,000 words and overlaps
+python benchmarks/query.py                     the whole table on random vectors, in a few minutes
+python benchmarks/query.py --only graph        one part of it: neighbors, analogies, graph, baseline or growth
+python benchmarks/query.py --model DIR         neighbours and analogies on a model of one's own
+python benchmarks/query.py --models 10         as many models in the graph as it takes (3 by default)
+
+Peers take part where they are installed: faiss, usearch, gensim. Those that would take very long get a part of the
+work, which the line says, and their time is multiplied. Ratios are peer / wordgeo unless a line says otherwise.
 """
 
 import argparse
@@ -13,9 +16,14 @@ from time import perf_counter
 import numpy as np
 
 import wordgeo as wg
-from wordgeo.bench import bench, random_model
+from wordgeo import _fast
+from wordgeo.bench import bandwidth, bench, product_alone, product_rate, random_model
+from wordgeo.evaluation.registry import load_suite
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import top_k
+from wordgeo.threads import resolve_threads
+
+PARTS = ("neighbors", "analogies", "graph", "baseline", "growth")
 
 
 def timed(work):
@@ -24,62 +32,109 @@ def timed(work):
     return perf_counter() - start, result
 
 
-def growth():
-    print("words  dimensions  queries  threads  ms")
+def unit_rows(model):
+    return model.vectors / model.norms.astype(np.float32)[:, None]
+
+
+def neighbors(options):
+    """One query and a batch, beside the product alone, NumPy, faiss and usearch."""
+    model = wg.load(options.model) if options.model else random_model(options.words, options.dimensions)
+    print(bench(model, queries=options.queries, questions=0, rounds=options.rounds), flush=True)
+
+
+def analogies(options):
+    """The Google set beside gensim's evaluation and NumPy; a random model gets its words."""
+    suite = load_suite("google")
+    names = {word.lower(): None for s in suite.sections for q in s.questions for word in (q.a, q.b, q.c, q.expected)}
+    model = wg.load(options.model) if options.model else random_model(90_000, 200, names=list(names))
+    print(bench(model, queries=options.queries, questions=0, rounds=options.rounds, gensim_evaluation=True), flush=True)
+
+
+def graph(options):
+    """Neighbours of 20,000 words in each of several models, and all overlaps, beside faiss and sets."""
+    import faiss
+
+    words, k, models = 20_000, 10, options.models
+    rng = np.random.default_rng(0)
+    base = rng.standard_normal((90_000, 200), dtype=np.float32)
+    names = [f"w{i}" for i in range(len(base))]
+    faiss.omp_set_num_threads(resolve_threads())
+    graphs, lists, seconds, peer = [], [], 0.0, 0.0
+    for _ in range(models):
+        x = base + 0.5 * rng.standard_normal(base.shape, dtype=np.float32)
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        model = wg.from_arrays(names, x)
+
+        def script(x=x):
+            index = faiss.IndexFlatIP(x.shape[1])
+            index.add(x)
+            return [set(row[1:].tolist()) for row in index.search(x[:words], k + 1)[1]]
+
+        took, found = timed(lambda model=model: neighbor_graph(model, k=k, n=words))
+        seconds, graphs = seconds + took, [*graphs, found]
+        took, found = timed(script)
+        peer, lists = peer + took, [*lists, found]
+    took, found = timed(lambda: overlaps([graph.rows for graph in graphs]))
+    seconds += took
+    took, other = timed(
+        lambda: [[len(a & b) / k for a, b in zip(*pair, strict=True)] for pair in combinations(lists, 2)]
+    )
+    peer += took
+    print(f"neighbours of {words} words in {models} models of 90,000 × 200 and all overlaps: {seconds:.2f} s")
+    print(f"faiss flat and sets: {peer:.2f} s, ratio {peer / seconds:.1f}")
+    print(f"mean overlap {found.overlap.mean():.6f} and {np.mean(other):.6f}", flush=True)
+
+
+def baseline(options):
+    """The kernels on the plain instruction set beside NumPy, whose BLAS chooses its own."""
+    before = _fast.instruction_set()
+    _fast.use_instruction_set("baseline")
+    try:
+        model = random_model(options.words // 4, options.dimensions)
+        print(bench(model, queries=min(options.queries, 200), questions=2000, rounds=options.rounds), flush=True)
+    finally:
+        _fast.use_instruction_set(before)
+
+
+def growth(options):
+    """How time grows, and how far each case is from what the machine can do at best."""
+    gigabytes, gigaflops = bandwidth(random_model(200_000, 200), resolve_threads()), product_rate()
+    print(f"memory is read at {gigabytes:.1f} GB/s, float32 products run at {gigaflops:.0f} GFLOP/s")
+    print("'bound' is the time in which that reads the int8 codes once, or multiplies queries and rows in float32,")
+    print("whichever is longer; below 1, int8 products are faster than float32 ones could be.")
+    print("words    dimensions  queries  threads       ms  ms, product alone   bound ms  time / bound")
     for words, dimensions, queries, threads in (
         *((n, 200, 1000, 2) for n in (25_000, 50_000, 100_000, 200_000, 400_000)),
         *((100_000, d, 1000, 2) for d in (50, 100, 300, 500, 1000)),
-        *((100_000, 200, n, 2) for n in (1, 4, 16, 64, 256, 4096)),
+        *((100_000, 200, n, 2) for n in (1, 4, 16, 64, 256)),
         *((100_000, 200, n, 1) for n in (1, 1000)),
     ):
         model = random_model(words, dimensions)
-        asked = model.vectors[np.linspace(0, words - 1, queries).astype(int)]
+        unit = unit_rows(model)
+        rows = np.linspace(0, words - 1, queries).astype(int)
         top_k(model, model.vectors[:16], k=10)
-        best = min(timed(lambda: top_k(model, asked, k=10, threads=threads))[0] for _ in range(5))  # noqa: B023
-        print(f"{words}  {dimensions}  {queries}  {threads}  {1000 * best:.2f}", flush=True)
-
-
-def graph():
-    import faiss
-
-    models, words, k = 10, 20_000, 10
-    rng = np.random.default_rng(0)
-    base = rng.standard_normal((90_000, 200), dtype=np.float32)
-    vectors = [base + 0.5 * rng.standard_normal(base.shape, dtype=np.float32) for _ in range(models)]
-    vectors = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in vectors]
-    names = [f"w{i}" for i in range(len(base))]
-
-    def ours():
-        graphs = [neighbor_graph(wg.from_arrays(names, x), k=k, n=words) for x in vectors]
-        return overlaps([graph.rows for graph in graphs])
-
-    def script():
-        lists = []
-        for x in vectors:
-            index = faiss.IndexFlatIP(x.shape[1])
-            index.add(x)
-            lists.append([set(row[1:].tolist()) for row in index.search(x[:words], k + 1)[1]])
-        return [[len(a & b) / k for a, b in zip(*pair, strict=True)] for pair in combinations(lists, 2)]
-
-    seconds, found = timed(ours)
-    peer, other = timed(script)
-    print(f"neighbours of {words} words in {models} models and all overlaps: {seconds:.2f} s")
-    print(f"faiss flat and sets: {peer:.2f} s, ratio {peer / seconds:.1f}")
-    print(f"mean overlap {found.overlap.mean():.6f} and {np.mean(other):.6f}")
+        ours, product = float("inf"), float("inf")
+        for _ in range(options.rounds):
+            ours = min(ours, timed(lambda: top_k(model, model.vectors[rows], k=10, threads=threads))[0])  # noqa: B023
+            product = min(product, timed(lambda: product_alone(unit, unit[rows], threads))[0])  # noqa: B023
+        bound = max(words * dimensions / gigabytes / 1e9, 2 * words * dimensions * queries / gigaflops / 1e9)
+        print(
+            f"{words:<8} {dimensions:<11} {queries:<8} {threads:<7} {1000 * ours:8.2f} {1000 * product:18.2f} "
+            f"{1000 * bound:10.2f} {ours / bound:13.2f}", flush=True,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model")
-    parser.add_argument("--growth", action="store_true")
-    parser.add_argument("--graph", action="store_true")
+    parser.add_argument("--model", help="a model for neighbours and analogies")
+    parser.add_argument("--only", choices=PARTS, action="append", help="parts of the table")
+    parser.add_argument("--words", type=int, default=400_000)
+    parser.add_argument("--dimensions", type=int, default=300)
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", type=int, default=3)
     options = parser.parse_args()
-    if options.growth:
-        growth()
-    elif options.graph:
-        graph()
-    elif options.model:
-        print(bench(wg.load(options.model), gensim_evaluation=True))
-    else:
-        for size in ((400_000, 300), (90_000, 200)):
-            print(bench(random_model(*size)), flush=True)
+    for part in options.only or PARTS:
+        print(f"\n== {part}")
+        seconds, _ = timed(lambda part=part: globals()[part](options))
+        print(f"({seconds:.0f} s)", flush=True)

@@ -129,7 +129,7 @@ def twin_analogies(model, method, rows, k, gold, exclude):
     if method == "pairdirection":
         weights[:, 2] = 0.0
     queries, lengths, shifts = np.empty((n, model.dimensions), np.float32), np.empty(n), np.empty(n)
-    reference.combine(model.vectors, model.norms, rows[:, [1, 0, 2]], weights, queries, None)
+    reference.combine(model.vectors, model.norms, rows[:, [1, 0, 2]], weights, queries, np.empty(n), None)
     reference.norms(queries, lengths)
     reference.cosines(model.vectors, model.norms, rows[:, 2], queries, lengths, shifts)
     k = min(k, len(model))
@@ -138,19 +138,20 @@ def twin_analogies(model, method, rows, k, gold, exclude):
     operands = rows.ravel()
     golden = np.full(n, np.nan, np.float32)
 
-    def solve(gold_scores, counts, found):
+    def solve(gold_scores, found):
         reference.analogies(
-            METHODS.index(method), model.vectors, model.norms, 0, *[None] * 9,
-            np.arange(3 * n, dtype=np.int32).reshape(n, 3), None, queries, lengths, shifts, model.vectors[operands],
-            model.norms[operands], COSMUL_EPSILON, exclude, gold_scores, counts, *found,
+            METHODS.index(method), model.vectors, model.norms, np.empty(0, int), 0, len(model),
+            np.arange(3 * n, dtype=np.int32).reshape(n, 3), model.vectors[operands], model.norms[operands], None,
+            queries, lengths, shifts, COSMUL_EPSILON, exclude, gold_scores, np.zeros((n, 2), int), None, *found,
         )  # fmt: skip
 
     full = np.full((n, len(model)), np.nan, np.float32), np.full((n, len(model)), -1), np.zeros(n, int)
-    solve(golden, ranks.copy(), full)
+    solve(golden, full)
     for q in range(n):
         place = np.flatnonzero(full[1][q] == gold[q])
         golden[q] = full[0][q, place[0]] if len(place) else np.nan
-    solve(golden, ranks, best)
+        ranks[q] = (full[0][q] > golden[q]).sum(), (full[0][q] >= golden[q]).sum()
+    solve(golden, best)
     has = ~np.isnan(golden)
     return best[1], best[0], np.where(has, ranks[:, 0] + 1, 0), np.where(has, ranks[:, 1], 0)
 
@@ -205,9 +206,10 @@ def test_scores_norms_and_combinations_are_the_twins(kind, instruction_set):
 
         rows, weights = rng.integers(-1, 40, (20, 4)), rng.standard_normal((20, 4))
         out, other = np.empty((20, d), np.float32), np.empty((20, d), np.float32)
-        _fast.combine(matrix, wanted, rows, weights, out, np.empty(d))
-        reference.combine(matrix, wanted, rows, weights, other, None)
-        assert out.tobytes() == other.tobytes()
+        length, other_length = np.empty(20), np.empty(20)
+        _fast.combine(matrix, wanted, rows, weights, out, length, np.empty(d))
+        reference.combine(matrix, wanted, rows, weights, other, other_length, None)
+        assert out.tobytes() == other.tobytes() and length.tobytes() == other_length.tobytes()
 
 
 def test_batches_larger_than_a_block_equal_single_queries():

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from wordgeo._version import __version__
 
 if TYPE_CHECKING:
-    from wordgeo._lobby import from_arrays, from_gensim, load, save, train
+    from wordgeo._lobby import compare, from_arrays, from_gensim, load, save, train
     from wordgeo.corpus import Documents, EncodedCorpus, encode
     from wordgeo.embeddings import Embeddings
     from wordgeo.errors import UnknownWordError, WordgeoError
     from wordgeo.evaluation import evaluate
     from wordgeo.query import WordVectors
-    from wordgeo.stability import Ensemble
+    from wordgeo.stability import Ensemble, align
     from wordgeo.stability.measure import stability
 
 _HOMES = {
@@ -29,6 +29,8 @@ _HOMES = {
     "UnknownWordError": "wordgeo.errors",
     "WordVectors": "wordgeo.query",
     "WordgeoError": "wordgeo.errors",
+    "align": "wordgeo.stability",
+    "compare": "wordgeo._lobby",
     "encode": "wordgeo.corpus",
     "evaluate": "wordgeo.evaluation",
     "from_arrays": "wordgeo._lobby",
@@ -48,6 +50,8 @@ __all__ = [
     "WordVectors",
     "WordgeoError",
     "__version__",
+    "align",
+    "compare",
     "encode",
     "evaluate",
     "from_arrays",

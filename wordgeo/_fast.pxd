@@ -1,8 +1,8 @@
 """What the compiled modules share: the C kernels, the rule of scores, and the small steps around the lists of the best.
 """
 
-from libc.math cimport INFINITY, NAN, nextafterf, sqrt
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.math cimport INFINITY, nextafterf, sqrt
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from scipy.linalg.cython_blas cimport sgemm
 
 cdef extern from "kernels.h" nogil:
@@ -12,8 +12,13 @@ cdef extern from "kernels.h" nogil:
         void (*dots)(const float *, size_t, size_t, const double *, double *) noexcept nogil
         size_t (*select)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         size_t (*select_sum)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
-        size_t (*count_sum)(const float *, const float *, size_t, float, float, uint32_t *, size_t *) noexcept nogil
         size_t (*select_product)(const float *, float, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
+        double (*quantise16)(const float *, double, size_t, int16_t *) noexcept nogil
+        void (*tile16)(const int16_t *, size_t, size_t, const int16_t *, size_t, int16_t *, size_t) noexcept nogil
+        void (*sweep16)(const int16_t *, const int16_t *, size_t, size_t, const int32_t *, size_t, const int16_t *,
+                        uint32_t *, uint8_t *) noexcept nogil
+        size_t (*select16)(const int16_t *, const int16_t *, size_t, size_t, int16_t, int16_t,
+                           uint32_t *) noexcept nogil
         void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
                       const float *, const float *, float *, size_t) noexcept nogil
     const kernel_set *wordgeo_kernel_sets[]
@@ -44,22 +49,6 @@ cdef extern from "quantised.h" nogil:
                                                    float *)
     bint pool_offer "wordgeo_pool_offer"(pool *, uint32_t, float, float)
     void pool_tidy "wordgeo_pool_tidy"(pool *)
-
-cdef extern from "analogies.h" nogil:
-    enum:
-        ADD "WORDGEO_ADD"
-        MUL "WORDGEO_MUL"
-        DIRECTION "WORDGEO_DIRECTION"
-    ctypedef struct analogy_bounds "wordgeo_bounds":
-        float low
-        float high
-    void analogy_base "wordgeo_analogy_base"(int, const float *, const float *, float, float, double, double, size_t,
-                                             float *)
-    void analogy_factor "wordgeo_analogy_factor"(int, const float *, float, size_t, float *)
-    float analogy_threshold "wordgeo_analogy_threshold"(int, float, double, double)
-    float analogy_shift "wordgeo_analogy_shift"(int, double)
-    analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, double, double, double, double, double, double, double,
-                                                      double, double)
 
 cdef const kernel_set *kernels  # of the instruction set in use
 

@@ -1,4 +1,4 @@
-"""The compiled engine: exact cosine scores, the k best of them, and analogies.
+"""The compiled engine: exact cosine scores and the k best of them.
 
 The rule of scores. The score of a row x for a query q is
 
@@ -20,8 +20,8 @@ so the screened cosine is off by less than (d + 8) u / (1 - (d + 8) u). Underflo
 scale = NaN and are always rescored (a NaN passes every screen). `slack` is this bound and a margin for the rounding
 of scores to float32. Where it excludes nothing, every row is rescored: slower, and still right.
 
-Nothing here validates or allocates; `wordgeo.query` does. Every function that scores has a twin in
-reference.py; `quantise` is held against exact integers, `overlaps` against sets (tests).
+Nothing here validates or allocates; `wordgeo.query` does. Every function that scores or makes codes has a twin in
+reference.py; `overlaps` is held against sets (tests).
 """
 
 cdef const kernel_set *kernels = wordgeo_kernel_sets[0]
@@ -120,6 +120,7 @@ def combine(
     const int64_t[:, ::1] rows,    # IN [m, t] operands, -1 for none
     const double[:, ::1] weights,  # IN [m, t]
     float[:, ::1] out,             # OUT [m, d]
+    double[::1] lengths,           # OUT [m] of the sums
     double[::1] scratch,           # [d]
 ):
     """out[i] = the unit vector along the sum of weights[i, j] matrix[rows[i, j]] / |matrix[rows[i, j]]|.
@@ -146,7 +147,7 @@ def combine(
                 lane[e] = lane[e] + lane[e + 8]
             for e in range(4):
                 lane[e] = lane[e] + lane[e + 4]
-            length = sqrt((lane[0] + lane[2]) + (lane[1] + lane[3]))
+            length = lengths[i] = sqrt((lane[0] + lane[2]) + (lane[1] + lane[3]))
             for e in range(d):
                 out[i, e] = <float> (scratch[e] / length) if length > 0 else 0.0
 
@@ -365,245 +366,18 @@ def pool_bytes():
     return sizeof(pool)
 
 
-def analogies(
-    int method,                        # ADD, MUL or DIRECTION
-    const float[:, ::1] matrix,        # IN [n, d] a run of rows
-    const double[::1] norms,           # IN [n]
-    int64_t first,                     # index of the run's first row
-    const float[::1] scale,            # IN [n] for tables by float32 products, as in `screen`; else empty
-    const uint8_t[::1] codes,          # IN for tables by int8 products: the run's codes; else empty
-    const float[::1] code_scales,      # IN [n up to a multiple of 16]
-    const float[::1] code_errors,      # IN likewise
-    const float[:, ::1] unit,          # IN [w, d] the words of the questions at unit length
-    const int8_t[:, :, ::1] word_codes,     # IN [w, 2, 4 * steps]
-    const int32_t[:, ::1] corrections,      # IN [w, 2]
-    const float[::1] word_scales,      # IN [w]
-    const float[::1] word_errors,      # IN [w] what a word adds to the error of its cosines
-    const int32_t[:, ::1] questions,   # IN [m, 3] a, b, c as places among the words; equal (a, b) side by side
-    const double[::1] lengths,         # IN [m] |b - a + c| for ADD, |b - a| for DIRECTION, over unit vectors
-    const float[:, ::1] queries,       # IN [m, d] the combined query for ADD, the direction b - a for DIRECTION
-    const double[::1] query_norms,     # IN [m]
-    const double[::1] shifts,          # IN [m] cos(c, direction) for DIRECTION
-    const float[:, ::1] vectors,       # IN [w, d] the words as they are
-    const double[::1] word_norms,      # IN [w]
-    double epsilon,                    # for MUL
-    const int64_t[:, ::1] exclude,     # IN [m, e] rows that are no answers
-    const float[::1] gold,             # IN [m] score of the gold word; NaN where none is asked for
-    int64_t[:, ::1] ranks,             # INOUT [m, 2] how many answers score above gold, and how many at least as much
-    float[:, ::1] best_scores,         # INOUT [m, k] heaps
-    int64_t[:, ::1] best_rows,         # INOUT [m, k]
-    int64_t[::1] held,                 # INOUT [m]
-    float[:, ::1] table,               # scratch [w, rows at a time, a multiple of 16]: cosines of words and rows
-    float[:, ::1] factors,             # scratch, the same shape for MUL and DIRECTION
-    float[::1] base,                   # scratch [rows at a time]: what all questions with the same (a, b) share
-    uint32_t[::1] chosen,              # scratch [rows at a time]
-    float[:, ::1] lower,               # scratch [m, k]
-    uint32_t[:, ::1] pool_rows,        # scratch [m, room]
-    float[:, ::1] pool_upper,          # scratch [m, room]
-    pools,                             # scratch, bytes of m pools
+def prepare_pools(
+    float[:, ::1] lower,               # [m, k]
+    uint32_t[:, ::1] pool_rows,        # [m, room]
+    float[:, ::1] pool_upper,          # [m, room]
+    pools,                             # OUT bytes of m pools
 ):
-    """Analogies a : b = c : x over unit vectors, through one table of cosines, question words x rows, tile by tile.
-
-    ADD        cos(x, b - a + c)                                      Mikolov, Yih & Zweig 2013
-    MUL        s(x, b) s(x, c) / (s(x, a) + epsilon), s = (cos + 1) / 2       Levy & Goldberg 2014
-    DIRECTION  cos(b - a, x - c) = (cos(x, p) - cos(c, p)) / sqrt(2 - 2 cos(x, c)) with p along b - a; 0 where x = c
-
-    The rule scores all three from float64 cosines, rounded once. The table's cosines are off by at most
-    e(w) = error of the row + word_errors[w], so a score lies within
-
-    bounds (_kernels/analogies.h), and rows whose upper bound reaches the k-th highest lower bound wait in a pool, as in
-    `screen8`.
-    """
-    cdef Py_ssize_t n = matrix.shape[0], width = table.shape[1], m = questions.shape[0], words = unit.shape[0]
-    cdef Py_ssize_t at = 0, count, q, p, w, i, stop, found, row
-    cdef Py_ssize_t steps = word_codes.shape[2] // 4
-    cdef int d = <int> matrix.shape[1]
-    cdef int a = -1, b = -1, c
+    """Empty pools, which point into the other three arrays."""
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
-    cdef best_list best
-    cdef float row_error, exact, least, needed, value, inverse, spread
-    cdef double error
-    cdef analogy_bounds known
-    cdef bint ranked, vague
-    with nogil:
-        for q in range(m):
-            waiting[q] = empty(lower, pool_rows, pool_upper, q)
-            best = list_of(best_scores, best_rows, held, q)
-            settle(&waiting[q], &best)
-        while at < n:
-            count = width if width < n - at else n - at
-            row_error = 0
-            if codes.shape[0]:
-                kernels.tile8(&codes[at * 4 * steps], <size_t> (count + 15) // 16, <size_t> steps,
-                              &word_codes[0, 0, 0], <size_t> (4 * steps), <size_t> words, 2, &corrections[0, 0],
-                              &word_scales[0], &code_scales[at], &table[0, 0], <size_t> width)
-                for i in range(count):
-                    if code_errors[at + i] > row_error:
-                        row_error = code_errors[at + i]
-            else:
-                gemm(&unit[0, 0], &matrix[at, 0], &table[0, 0], <int> words, <int> count, d, <int> width)
-                for w in range(words):
-                    for i in range(count):
-                        table[w, i] = table[w, i] * scale[at + i]
-            if method != ADD:
-                for w in range(words):
-                    analogy_factor(method, &table[w, 0], row_error + word_errors[w], <size_t> count, &factors[w, 0])
-            a = b = -1
-            for q in range(m):
-                if questions[q, 0] != a or questions[q, 1] != b:
-                    a = questions[q, 0]
-                    b = questions[q, 1]
-                    analogy_base(method, &table[a, 0], &table[b, 0], row_error + word_errors[a],
-                                 row_error + word_errors[b], epsilon, lengths[q], <size_t> count, &base[0])
-                c = questions[q, 2]
-                ranked = gold[q] == gold[q]
-                error = row_error * lengths[q] + word_errors[a] + word_errors[b] + word_errors[c]
-                if ranked and method == ADD and lengths[q] > 1e-3:
-                    ranked = False  # what lies clearly above or below gold needs no look at each
-                    ranks[q, 0] += count_above(&base[0], &table[c, 0], at, count, gold[q], lengths[q], error, matrix,
-                                               norms, first, &queries[q, 0], query_norms[q], exclude, q, &ranks[q, 1],
-                                               &chosen[0])
-                # Where a direction does not exist every score is 0, which no bound knows.
-                vague = method == DIRECTION and not (word_norms[c] > 0 and query_norms[q] > 0)
-                p = 0
-                while p < count:
-                    stop = count if ranked else p + stretch(at + p, waiting[q].k)
-                    if stop > count:
-                        stop = count
-                    least = gold[q] if ranked and gold[q] < waiting[q].floor else waiting[q].floor
-                    needed = -INFINITY if vague else analogy_threshold(method, least, lengths[q], error)
-                    inverse = <float> (1 / lengths[q]) if lengths[q] > 0 else INFINITY
-                    spread = <float> (error / lengths[q] if lengths[q] > 0 else INFINITY)
-                    if method == ADD:
-                        found = <Py_ssize_t> kernels.select_sum(&base[0], &table[c, 0], <size_t> p, <size_t> stop,
-                                                                needed, &chosen[0])
-                    else:
-                        found = <Py_ssize_t> kernels.select_product(&base[0], analogy_shift(method, shifts[q]),
-                                                                    &factors[c, 0], <size_t> p, <size_t> stop,
-                                                                    needed, &chosen[0])
-                    for i in range(found):
-                        row = at + chosen[i]
-                        known.low, known.high = -INFINITY, INFINITY
-                        if method == ADD and lengths[q] > 1e-3 and norms[row] > 0:
-                            value = (base[chosen[i]] + table[c, chosen[i]]) * inverse
-                            if value == value:
-                                known.low, known.high = value - spread, value + spread
-                        elif not vague and norms[row] > 0:
-                            known = bounds_of(method, table[a, chosen[i]], table[b, chosen[i]], table[c, chosen[i]],
-                                              row_error + word_errors[a], row_error + word_errors[b],
-                                              row_error + word_errors[c], epsilon, lengths[q], shifts[q])
-                        if known.high < least or is_excluded(first + row, exclude, q):
-                            continue
-                        if ranked and known.high >= gold[q]:
-                            exact = known.low
-                            if not exact > gold[q]:
-                                exact = analogy_score(method, matrix, norms, row, vectors, word_norms, a, b, c,
-                                                      &queries[q, 0], query_norms[q], shifts[q], epsilon)
-                            ranks[q, 0] += exact > gold[q]
-                            ranks[q, 1] += exact >= gold[q]
-                        if known.high < waiting[q].floor:
-                            continue
-                        if not pool_offer(&waiting[q], <uint32_t> row, known.low, known.high):
-                            best = list_of(best_scores, best_rows, held, q)
-                            score_pool(&waiting[q], method, matrix, norms, first, vectors, word_norms, a, b, c,
-                                       &queries[q, 0], query_norms[q], shifts[q], epsilon, &best)
-                            held[q] = <int64_t> best.held
-                            pool_offer(&waiting[q], <uint32_t> row, known.low, known.high)
-                    p = stop
-            at += count
-        for q in range(m):
-            pool_tidy(&waiting[q])
-            best = list_of(best_scores, best_rows, held, q)
-            score_pool(&waiting[q], method, matrix, norms, first, vectors, word_norms, questions[q, 0],
-                       questions[q, 1], questions[q, 2], &queries[q, 0], query_norms[q], shifts[q], epsilon, &best)
-            held[q] = <int64_t> best.held
-
-
-cdef int64_t count_above(const float *base, const float *of_c, Py_ssize_t begin, Py_ssize_t count, float gold,
-                         double length, double error, const float[:, ::1] matrix, const double[::1] norms,
-                         int64_t first, const float *query, double query_norm, const int64_t[:, ::1] exclude,
-                         Py_ssize_t q, int64_t *at_least, uint32_t *chosen) noexcept nogil:
-    # How many rows of a tile score above gold by 3CosAdd; those at least as high are added to at_least.
-    cdef float high = <float> (gold * length + error), exact
-    cdef size_t n_chosen = 0, i
-    cdef int64_t above, row, e
-    above = <int64_t> kernels.count_sum(base, of_c, <size_t> count, <float> (gold * length - error), high, chosen,
-                                        &n_chosen)
-    for e in range(exclude.shape[1]):
-        row = exclude[q, e] - first - begin
-        if 0 <= row < count and base[row] + of_c[row] > high and not is_repeated(exclude, q, e):
-            above -= 1
-    at_least[0] += above
-    for i in range(n_chosen):
-        row = begin + chosen[i]
-        if not is_excluded(first + row, exclude, q):
-            exact = score(matrix, norms, row, query, query_norm)
-            above += exact > gold
-            at_least[0] += exact >= gold
-    return above
-
-
-cdef inline bint is_repeated(const int64_t[:, ::1] exclude, Py_ssize_t q, Py_ssize_t e) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(e):
-        if exclude[q, i] == exclude[q, e]:
-            return True
-    return False
-
-
-cdef float analogy_score(int method, const float[:, ::1] matrix, const double[::1] norms, Py_ssize_t row,
-                         const float[:, ::1] vectors, const double[::1] word_norms, int a, int b, int c,
-                         const float *query, double query_norm, double shift, double epsilon) noexcept nogil:
-    # the rule, for each method
-    cdef size_t d = <size_t> matrix.shape[1]
-    cdef const float *x = &matrix[row, 0]
-    cdef double of_a, of_b, of_c, square
-    if method == ADD:
-        return score(matrix, norms, row, query, query_norm)
-    of_c = cosine(kernels.dot(x, &vectors[c, 0], d), norms[row], word_norms[c])
-    if method == MUL:
-        of_a = cosine(kernels.dot(x, &vectors[a, 0], d), norms[row], word_norms[a])
-        of_b = cosine(kernels.dot(x, &vectors[b, 0], d), norms[row], word_norms[b])
-        return <float> (((of_b + 1) / 2) * ((of_c + 1) / 2) / ((of_a + 1) / 2 + epsilon))
-    square = 2 - 2 * of_c
-    if not (norms[row] > 0 and word_norms[c] > 0 and query_norm > 0 and square > 0):
-        return 0
-    return <float> ((cosine(kernels.dot(x, query, d), norms[row], query_norm) - shift) / sqrt(square))
-
-
-def analogy_scores(
-    int method,
-    const float[:, ::1] matrix,        # IN [n, d]
-    const double[::1] norms,           # IN [n]
-    const int64_t[::1] rows,           # IN [m] the row to score for each question, -1 for none
-    const float[:, ::1] vectors,       # IN [w, d] as in `analogies`
-    const double[::1] word_norms,      # IN [w]
-    const int32_t[:, ::1] questions,   # IN [m, 3]
-    const float[:, ::1] queries,       # IN [m, d]
-    const double[::1] query_norms,     # IN [m]
-    const double[::1] shifts,          # IN [m]
-    double epsilon,
-    float[::1] out,                    # OUT [m], NaN for none
-):
-    """The scores of given rows by the rule."""
     cdef Py_ssize_t q
-    with nogil:
-        for q in range(rows.shape[0]):
-            out[q] = NAN if rows[q] < 0 else analogy_score(
-                method, matrix, norms, rows[q], vectors, word_norms, questions[q, 0], questions[q, 1],
-                questions[q, 2], &queries[q, 0], query_norms[q], shifts[q], epsilon)
-
-
-cdef void score_pool(pool *waiting, int method, const float[:, ::1] matrix, const double[::1] norms, int64_t first,
-                     const float[:, ::1] vectors, const double[::1] word_norms, int a, int b, int c,
-                     const float *query, double query_norm, double shift, double epsilon,
-                     best_list *best) noexcept nogil:
-    cdef size_t i
-    for i in range(waiting.count):
-        best_offer(best, analogy_score(method, matrix, norms, waiting.rows[i], vectors, word_norms, a, b, c, query,
-                                       query_norm, shift, epsilon), first + waiting.rows[i])
-    settle(waiting, best)
+    for q in range(lower.shape[0]):
+        waiting[q] = empty(lower, pool_rows, pool_upper, q)
 
 
 def overlaps(

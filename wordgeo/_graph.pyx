@@ -7,21 +7,7 @@ What may still be among the k nearest waits in a pool for each word (see `_fast.
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.math cimport INFINITY
 
-from wordgeo._fast cimport best_list, empty, empty_pool, gemm, kernels, list_of, pool, pool_offer, pool_tidy, stretch
-
-
-def prepare(
-    float[:, ::1] lower,               # [words, k]
-    uint32_t[:, ::1] pool_rows,        # [words, room]
-    float[:, ::1] pool_upper,          # [words, room]
-    pools,                             # OUT bytes of `words` pools
-):
-    """Empty pools, which point into the other three arrays."""
-    cdef uint8_t[::1] memory = pools
-    cdef pool *waiting = <pool *> &memory[0]
-    cdef Py_ssize_t word
-    for word in range(lower.shape[0]):
-        waiting[word] = empty(lower, pool_rows, pool_upper, word)
+from wordgeo._fast cimport best_list, empty_pool, gemm, kernels, list_of, pool, pool_offer, pool_tidy, stretch
 
 
 def visit(

@@ -13,7 +13,7 @@ from wordgeo import formats, training
 from wordgeo.embeddings import Embeddings
 from wordgeo.progress import Progress
 from wordgeo.query import WordVectors
-from wordgeo.stability import Ensemble
+from wordgeo.stability import ChangeReport, Ensemble, compare_spaces
 from wordgeo.validate import float_rows
 from wordgeo.vocabulary import Vocabulary
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wordgeo.corpus import Documents, EncodedCorpus
 
-__all__ = ["from_arrays", "from_gensim", "load", "save", "train"]
+__all__ = ["compare", "from_arrays", "from_gensim", "load", "save", "train"]
 
 
 def load(path: str | Path, **options: Any) -> WordVectors | Ensemble:
@@ -56,6 +56,41 @@ def from_gensim(model: KeyedVectors | Word2Vec | FastText) -> WordVectors:
     return WordVectors.of(formats.from_gensim(model))
 
 
+def compare(
+    a: Embeddings | Ensemble | str | Path,
+    b: Embeddings | Ensemble | str | Path,
+    *,
+    corpora: tuple[EncodedCorpus | str | Path, EncodedCorpus | str | Path] | None = None,
+    resplits: int = 20,
+    workers: int = 1,
+    backend: str = "processes",
+    progress: Progress | bool | None = None,
+    **options: Any,
+) -> ChangeReport:
+    """Which words changed from `a` to `b`: models or their paths, or ensembles of runs.
+
+    With the `corpora` that they were trained on (encoded, or their folders), change is held against a null that is
+    really none: the documents of both are pooled and split again at random into the same sizes `resplits` times, and
+    each part is trained as the models were, `workers` at a time. All models are trained with the options in the
+    provenance of `a` and `b`, which have to agree. Without corpora the report says that no word can be called changed.
+
+    `options` are those of `wordgeo.stability.compare_spaces`: `neighbors`, `anchors`, `center`, `measure`, `alpha`,
+    `min_count`.
+    Raises what that raises, `CorpusError` for corpora that are not those of the models, `TrainingError` for models
+    whose provenance does not say how they were trained.
+    """
+    first, second = (load(each) if isinstance(each, (str, Path)) else each for each in (a, b))
+    names = str(first.path or "first"), str(second.path or "second")
+    options = {"names": names, "progress": progress, **options}
+    if corpora is None:
+        return compare_spaces(first, second, **options)
+    one, other = (side[0] if isinstance(side, Ensemble) else side for side in (first, second))
+    real, null = training.splits_of_models(
+        one, other, corpora, resplits=resplits, workers=workers, backend=backend, progress=progress
+    )
+    return compare_spaces(*real, null=null, **options)
+
+
 def train(
     source: str | Path | list[str | Path] | EncodedCorpus | Documents,
     *,
@@ -76,8 +111,9 @@ def train(
     sample, seed, threads, ...) and, for text, those of `wordgeo.encode` (tokens, case, documents, ...). With `output`
     the model is saved there and mapped from there. `keep_training_state` keeps what going on needs, and `start_from` is
     such a model, or its folder: its options hold where none are given anew. `checkpoint_every` and `resume` are for
-    trainings that may be killed, `memory` ("4G") for counting; see `wordgeo.training.train`. `progress=True` shows a
-    bar on a terminal.
+    trainings that may be killed, `memory` ("4G") for counting. Runs may be of resampled documents (`resample`,
+    `fix_seed`, `resample_vocabulary`) and made several at a time (`workers`, `backend`): see `wordgeo.training.train`.
+    `progress=True` shows a bar on a terminal.
 
     Raises `OptionError` for an option that does not exist or a value that it does not take, and what
     `wordgeo.training.train` raises.

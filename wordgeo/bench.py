@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -19,6 +19,10 @@ import numpy.typing as npt
 from wordgeo import _fast
 from wordgeo.embeddings import Embeddings
 from wordgeo.evaluation import evaluate
+from wordgeo.evaluation.asked import questions_of
+from wordgeo.evaluation.protocols import PROTOCOLS
+from wordgeo.evaluation.registry import load_suite
+from wordgeo.evaluation.suites import AnalogySuite
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.query import WordVectors
 from wordgeo.query.analogies import METHODS, analogies
@@ -28,16 +32,20 @@ from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import whole_number
 from wordgeo.vocabulary import Vocabulary
 
-__all__ = ["BenchReport", "Timing", "bench", "random_model"]
+__all__ = ["BenchReport", "Timing", "bandwidth", "bench", "product_alone", "product_rate", "random_model"]
 
 F32 = npt.NDArray[np.float32]
 
+FAISS = "faiss IndexFlatIP"
 PRODUCT = "product alone"  # the BLAS product of queries and rows without any selection: the fastest of several ways
 
 
 @dataclass(frozen=True)
 class Timing:
-    """`work` by wordgeo and by a peer: the best time of each over the rounds, in seconds; ratio = peer / wordgeo."""
+    """`work` by wordgeo and by a peer: the best time of each over the rounds, in seconds; ratio = peer / wordgeo.
+
+    A peer that is slow does a part of the work, which its name says; its time is multiplied up to the whole.
+    """
 
     work: str
     peer: str
@@ -79,12 +87,15 @@ class BenchReport(Result):
         return [Table(("work", "wordgeo s", "peer", "peer s", "ratio"), rows, title, notes)]
 
 
-def random_model(words: int = 100_000, dimensions: int = 200, seed: int = 1) -> WordVectors:
-    """Vectors without meaning: normal directions, with the norms and the common part that trained vectors have."""
+def random_model(words: int = 100_000, dimensions: int = 200, seed: int = 1, names: Sequence[str] = ()) -> WordVectors:
+    """Vectors without meaning: normal directions, with the norms and the common part that trained vectors have.
+
+    The first words are `names`.
+    """
     rng = np.random.default_rng(seed)
     matrix = rng.standard_normal((words, dimensions), dtype=np.float32)
     matrix += 0.3 * rng.standard_normal(dimensions, dtype=np.float32)
-    return WordVectors(Vocabulary.from_words(f"w{i}" for i in range(words)), matrix)
+    return WordVectors(Vocabulary.from_words([*names, *(f"w{i}" for i in range(words - len(names)))]), matrix)
 
 
 def bench(
@@ -92,6 +103,7 @@ def bench(
     *,
     queries: int = 1000,
     k: int = 10,
+    questions: int | None = None,
     rounds: int = 5,
     gensim_evaluation: bool = False,
     threads: int | None = None,
@@ -99,66 +111,97 @@ def bench(
 ) -> BenchReport:
     """Times single and batched neighbours, and analogies, beside NumPy, gensim, faiss and usearch where installed.
 
-    `gensim_evaluation` adds the Google set by gensim's own evaluation, which takes half a minute and more.
+    `questions` are the analogies (ten times the queries if not said, 0 for none). `gensim_evaluation` adds the Google
+    set by gensim's own evaluation, which takes half a minute and more.
+
+    >>> report = bench(random_model(2000, 20), queries=10, rounds=1)
+    >>> report.timings[0].work, report.timings[0].peer
+    ('1 query, top 10', 'BLAS, product alone')
     """
     queries = min(whole_number("queries", queries, 1), len(model))
     rounds = whole_number("rounds", rounds, 1)
+    questions = 10 * queries if questions is None else whole_number("questions", questions, 0)
     threads = resolve_threads(threads)
     report = resolve_progress(progress)
-    cases = list(_cases(model, queries, k, threads))
+    cases = list(_cases(model, queries, k, questions, threads))
     if gensim_evaluation:
-        cases.append(_google(model, threads))
+        cases += _google(model, threads)
     timings: list[Timing] = []
     report.start("measuring", len(cases), "cases")
     try:
         for work, ours, peers in cases:
-            best = _in_turns({"wordgeo": ours, **peers}, rounds if work != GOOGLE else 1)
-            timings += [Timing(work, peer, best["wordgeo"], best[peer]) for peer in peers]
+            slow = GENSIM in peers
+            best = _in_turns({"": ours, **{name: peer for name, (peer, _) in peers.items()}}, 1 if slow else rounds)
+            if slow:  # gensim takes half a minute: ours may warm up as it does in other cases
+                best.update(_in_turns({"": ours}, rounds - 1))
+            timings += [Timing(work, name, best[""], best[name] * times) for name, (_, times) in peers.items()]
             report.advance(1)
     finally:
         report.finish()
     return BenchReport(
-        len(model), model.dimensions, threads, _fast.instruction_set(), rounds, _bandwidth(model, threads),
-        _product_rate(), tuple(timings),
+        len(model), model.dimensions, threads, _fast.instruction_set(), rounds, bandwidth(model, threads),
+        product_rate(), tuple(timings),
     )  # fmt: skip
 
 
 GOOGLE = "Google set, 3CosAdd"
+GENSIM = "gensim evaluate_word_analogies"
+SLOW_QUERIES, SLOW_QUESTIONS = 100, 2000  # what peers are given that would take long
 Work = Callable[[], object]
+Case = tuple[str, Work, dict[str, tuple[Work, float]]]  # a peer's work, and how many times it makes the whole
 
 
-def _cases(model: Embeddings, queries: int, k: int, threads: int) -> Iterator[tuple[str, Work, dict[str, Work]]]:
+def _cases(model: Embeddings, queries: int, k: int, questions: int, threads: int) -> Iterator[Case]:
     unit = _unit(model)
     rows = np.linspace(0, len(model) - 1, queries).astype(np.int64)
     asked, asked_unit = np.ascontiguousarray(model.vectors[rows]), np.ascontiguousarray(unit[rows])
     top_k(model, asked[:16], k=k, threads=threads)  # the int8 copy, where there is one, is made before the clock starts
 
+    searches: list[tuple[str, Callable[[F32, int], object]]] = [
+        ("numpy + argpartition", partial(_numpy_top_k, unit)),
+        *_indexes(unit, threads),
+    ]
     for n in (1, queries):
-        peers: dict[str, Work] = {
-            f"BLAS, {PRODUCT}": partial(_product, unit, asked_unit[:n], threads),
-            "numpy + argpartition": partial(_numpy_top_k, unit, asked_unit[:n], k),
-            **{name: partial(search, asked_unit[:n], k) for name, search in _indexes(unit, threads)},
+        peers: dict[str, tuple[Work, float]] = {
+            f"BLAS, {PRODUCT}": (partial(product_alone, unit, asked_unit[:n], threads), 1.0)
         }
+        for name, search in searches:
+            some = min(n, SLOW_QUERIES) if name != FAISS else n
+            peers[name if some == n else f"{name}, {some} queries"] = (partial(search, asked_unit[:some], k), n / some)
         name = f"{n} {'query' if n == 1 else 'queries'}, top {k}"
         yield name, partial(top_k, model, asked[:n], k=k, threads=threads), peers
 
-    a, b, c = np.random.default_rng(0).choice(min(len(model), 1000), (3, 10 * queries))
-    peers = {"numpy, products and argmax": lambda: _numpy_analogies(unit, a, b, c)}
-    for method in METHODS:
-        work = partial(analogies, model, a, b, c, k=5, method=method, threads=threads)
-        yield f"{10 * queries} analogies, {method}", work, peers
-        peers = {"wordgeo, 3cosadd": partial(analogies, model, a, b, c, k=5, threads=threads)}
+    if questions:
+        a, b, c = np.random.default_rng(0).choice(min(len(model), 1000), (3, questions))
+        for method in METHODS:
+            work = partial(analogies, model, a, b, c, k=5, method=method, threads=threads)
+            first = partial(analogies, model, a, b, c, k=5, threads=threads)
+            beside: dict[str, tuple[Work, float]] = {"wordgeo, 3cosadd": (first, 1.0)}
+            peer = _argmax(unit, a, b, c) if method == "3cosadd" else beside
+            yield f"{questions} analogies, {method}", work, peer
 
 
-def _google(model: Embeddings, threads: int) -> tuple[str, Work, dict[str, Work]]:
+def _argmax(unit: F32, a: Any, b: Any, c: Any) -> dict[str, tuple[Work, float]]:
+    some = slice(0, min(len(a), SLOW_QUESTIONS))
+    name = "numpy, products and argmax" + (f", {some.stop} questions" if some.stop < len(a) else "")
+    return {name: (partial(_numpy_analogies, unit, a[some], b[some], c[some]), len(a) / some.stop)}
+
+
+def _google(model: Embeddings, threads: int) -> Iterator[Case]:
     gensim = importlib.util.find_spec("gensim")
-    questions = Path(str(gensim and gensim.origin)).parent / "test" / "test_data" / "questions-words.txt"
+    file = Path(str(gensim and gensim.origin)).parent / "test" / "test_data" / "questions-words.txt"
     vectors = model.to_gensim()
-    return (
-        GOOGLE,
-        lambda: evaluate(model, "google", threads=threads),
-        {"gensim evaluate_word_analogies": lambda: vectors.evaluate_word_analogies(str(questions))},
-    )
+    suite = load_suite("google")
+    assert isinstance(suite, AnalogySuite)
+    known = questions_of(suite, PROTOCOLS["gensim"], PROTOCOLS["gensim"].lookup(model.vocabulary))
+    a, b, c, gold = np.ascontiguousarray(known.rows[known.known].T)
+    works = {
+        method: partial(analogies, model, a, b, c, k=6, method=method, gold=gold, threads=threads) for method in METHODS
+    }
+    peers = {GENSIM: (lambda: vectors.evaluate_word_analogies(str(file)), 1.0), **_argmax(_unit(model), a, b, c)}
+    yield f"{GOOGLE}: answers and ranks ({len(a)} questions)", works["3cosadd"], peers
+    yield GOOGLE + ": the whole report", lambda: evaluate(model, "google", threads=threads), {GENSIM: peers[GENSIM]}
+    yield "Google set, 3CosMul", works["3cosmul"], {"wordgeo, 3cosadd": (works["3cosadd"], 1.0)}
 
 
 def _in_turns(works: dict[str, Work], rounds: int) -> dict[str, float]:
@@ -177,7 +220,7 @@ def _unit(model: Embeddings) -> F32:
     return np.asarray(model.vectors / norms[:, None])
 
 
-def _product(unit: F32, queries: F32, threads: int) -> None:
+def product_alone(unit: F32, queries: F32, threads: int) -> None:
     """The scores of all rows and nothing else, in blocks: the faster of BLAS with own threads and one caller each."""
     ways: list[Work] = [partial(_blocks, unit, queries, size) for size in (512, 4096, 32768)]
     if threads > 1:
@@ -237,14 +280,14 @@ def _indexes(unit: F32, threads: int) -> Iterator[tuple[str, Callable[[F32, int]
         faiss.omp_set_num_threads(threads)
         flat = faiss.IndexFlatIP(unit.shape[1])
         flat.add(unit)
-        yield "faiss IndexFlatIP", flat.search
+        yield FAISS, flat.search
     if importlib.util.find_spec("usearch"):
         from usearch.index import search
 
         yield "usearch exact", lambda queries, k: search(unit, queries, k, "ip", exact=True, threads=threads)
 
 
-def _bandwidth(model: Embeddings, threads: int) -> float:
+def bandwidth(model: Embeddings, threads: int) -> float:
     """GB/s at which all threads together read the vectors."""
     data = model.vectors.reshape(-1)[: 1 << 27].view(np.uint32)
     cuts = np.linspace(0, len(data), threads + 1).astype(int)
@@ -259,7 +302,7 @@ def _bandwidth(model: Embeddings, threads: int) -> float:
     return float(data.nbytes / seconds / 1e9)
 
 
-def _product_rate() -> float:
+def product_rate() -> float:
     """GFLOP/s of a float32 product that fits the caches, BLAS with its own threads."""
     x = np.random.default_rng(0).standard_normal((2048, 2048), dtype=np.float32)
     return 2 * 2048**3 / _in_turns({"product": lambda: x @ x}, 3)["product"] / 1e9

@@ -14,14 +14,19 @@ __all__ = [
     "analogies",
     "combine",
     "cosines",
+    "directions",
     "dots",
     "norms",
     "pair_scores",
+    "quantise",
+    "quantise_queries",
+    "quantise_words",
     "scan",
     "scores",
     "screen",
     "screen8",
     "sort_best",
+    "visit_graph",
 ]
 
 F32 = npt.NDArray[np.float32]
@@ -65,14 +70,14 @@ def scores(matrix: F32, norms: F64, query: F64, query_norm: float, out: F32, scr
     out[:] = _cosines(matrix, norms, query, query_norm)
 
 
-def combine(matrix: F32, norms: F64, rows: I64, weights: F64, out: F32, scratch: Any) -> None:
-    """out[i] = the unit vector along the weighted sum of unit vectors, in the order of the operands."""
+def combine(matrix: F32, norms: F64, rows: I64, weights: F64, out: F32, lengths: F64, scratch: Any) -> None:
+    """out[i] = the unit vector along the weighted sum of unit vectors, in the order of the operands; and its length."""
     for i in range(len(rows)):
         total = np.zeros(matrix.shape[1])
         for row, weight in zip(rows[i], weights[i], strict=True):
             if row >= 0 and norms[row] > 0:
                 total = total + weight * (matrix[row].astype(np.float64) / norms[row])
-        length = np.sqrt(dots(total * total))
+        length = lengths[i] = np.sqrt(dots(total * total))
         out[i] = (total / length).astype(np.float32) if length > 0 else 0.0
 
 
@@ -165,33 +170,29 @@ def analogies(
     method: int,
     matrix: F32,
     norms: F64,
-    first: int,
-    scale: Any,
-    codes: Any,
-    code_scales: Any,
-    code_errors: Any,
-    unit: Any,
-    word_codes: Any,
-    corrections: Any,
-    word_scales: Any,
-    word_errors: Any,
+    ids: I64,
+    begin: int,
+    end: int,
     questions: npt.NDArray[np.int32],
+    vectors: F32,
+    word_norms: F64,
     lengths: Any,
     queries: F32,
     query_norms: F64,
     shifts: F64,
-    vectors: F32,
-    word_norms: F64,
     epsilon: float,
     exclude: I64,
     gold: F32,
     ranks: I64,
+    floors: Any,
     best_scores: F32,
     best_rows: I64,
     held: I64,
     *scratch: Any,
 ) -> None:
     """3CosAdd (method 0), 3CosMul (1) and PairDirection (2): every row scored for every question."""
+    rows = ids[begin:end] if len(ids) else np.arange(begin, end)
+    matrix, norms = matrix[rows], norms[rows]
     for q, (a, b, c) in enumerate(questions):
         of_query = _cosines(matrix, norms, queries[q].astype(float), query_norms[q])
         of_a, of_b, of_c = (_cosines(matrix, norms, vectors[w].astype(float), word_norms[w]) for w in (a, b, c))
@@ -204,10 +205,13 @@ def analogies(
             defined = (square > 0) & (norms > 0) & (word_norms[c] > 0) & (query_norms[q] > 0)
             values = np.where(defined, (of_query - shifts[q]) / np.sqrt(np.where(defined, square, 1.0)), 0.0)
         scores = values.astype(np.float32)
-        rows = first + np.arange(len(scores))
-        allowed = ~np.isin(rows, exclude[q])
-        ranks[q] += [(scores[allowed] > gold[q]).sum(), (scores[allowed] >= gold[q]).sum()]
-        _offer(scores, first, exclude[q], best_scores, best_rows, held, q)
+        ranks[q] += [(scores > gold[q]).sum(), (scores >= gold[q]).sum()]
+        _offer(scores, begin, exclude[q], best_scores, best_rows, held, q)
+
+
+def directions(*arguments: Any) -> None:
+    """PairDirection; see `analogies`."""
+    analogies(2, *arguments)
 
 
 def sort_best(best_scores: F32, best_rows: I64, held: I64) -> None:
@@ -217,3 +221,88 @@ def sort_best(best_scores: F32, best_rows: I64, held: I64) -> None:
         order = np.lexsort((best_rows[q, :n], -best_scores[q, :n]))
         best_scores[q, :n] = best_scores[q, order]
         best_rows[q, :n] = best_rows[q, order]
+
+
+def quantise(matrix: F32, norms: F64, begin: int, count: int, codes: Any, scales: F32, errors: F32) -> None:
+    """Codes of a run of rows in 1..255, in groups of 16 (see _kernels/quantised.h), their scales and errors."""
+    d = matrix.shape[1]
+    steps = -(-d // 4)
+    groups = codes.reshape(-1, steps, 16, 4)
+    for r in range(begin, begin + count):
+        most = float(np.abs(matrix[r]).max())
+        if most == 0:
+            scales[r] = errors[r] = 0
+            continue
+        step = most / 127.0
+        scaled = matrix[r].astype(np.float64) * (127.0 / most)
+        whole = np.trunc(scaled + np.where(scaled < 0, -0.5, 0.5))
+        padded = np.full(4 * steps, 128, dtype=np.uint8)
+        padded[:d] = whole + 128
+        groups[r // 16, :, r % 16] = padded.reshape(steps, 4)
+        off = np.cumsum((scaled - whole) ** 2)[-1]  # from the left
+        scales[r] = step / norms[r]
+        errors[r] = np.sqrt(off) * step / norms[r] * (1.0 + 1e-6) + 1e-6
+
+
+def quantise_queries(unit: F32, parts: int, codes: Any, corrections: Any, scales: F32, errors: F32) -> None:
+    """Codes of unit queries: whole numbers up to 127, or up to 256 * 127 as high and low bytes."""
+    d = unit.shape[1]
+    codes[:], corrections[:] = 0, 0
+    for q, query in enumerate(unit.astype(np.float64)):
+        most = np.abs(query).max()
+        step = most / (127.0 if parts == 1 else 32512.0)
+        scaled = query / step if most > 0 else query
+        whole = np.floor(scaled + 0.5).astype(np.int64)
+        high = whole if parts == 1 else (whole + 128) >> 8
+        codes[q, 0, :d], codes[q, 1, :d] = high, 0 if parts == 1 else whole - 256 * high
+        corrections[q] = -128 * codes[q].astype(np.int32).sum(axis=1)
+        scales[q] = step
+        off = np.cumsum((scaled - whole) ** 2)[-1]
+        errors[q] = np.sqrt(off) * step * (1.0 + 1e-6) + 1e-6
+
+
+def quantise_words(matrix: F32, norms: F64, length: float, codes: Any, errors: F64) -> None:
+    """codes[w] = length matrix[w] / |matrix[w]|, rounded to whole numbers, and bounds of what that changes."""
+    d = matrix.shape[1]
+    codes[:] = 0
+    for w, row in enumerate(matrix.astype(np.float64)):
+        value = row * (length / norms[w] if norms[w] > 0 else 0.0)
+        codes[w, :d] = np.rint(value)
+        off = np.zeros(8)
+        for begin in range(0, d, 8):
+            part = (value - np.rint(value))[begin : begin + 8]
+            off[: len(part)] += part * part
+        for half in (4, 2, 1):
+            off = off[:half] + off[half:]
+        errors[w] = np.sqrt(off[0]) / length * (1.0 + 1e-6) + 1e-9
+
+
+def visit_graph(
+    matrix: F32,
+    norms: F64,
+    scale: Any,
+    codes: Any,
+    code_scales: Any,
+    errors: Any,
+    first: int,
+    unit: F32,
+    word_codes: Any,
+    corrections: Any,
+    word_scales: Any,
+    slack: Any,
+    begin: int,
+    end: int,
+    both: bool,
+    pools: Any,
+    best_scores: F32,
+    best_rows: I64,
+    held: I64,
+    *scratch: Any,
+) -> None:
+    """Offers the rows J = begin .. end to the words I and, with `both`, the rows I to the words J: nothing waits."""
+    last = first + len(unit)
+    for words, rows in [((first, last), (begin, end)), ((begin, end), (first, last))][: 1 + both]:
+        for word in range(*words):
+            run = slice(*rows)
+            scores = _cosines(matrix[run], norms[run], matrix[word].astype(float), norms[word]).astype(np.float32)
+            _offer(scores, rows[0], np.array([word]), best_scores, best_rows, held, word)

@@ -1,6 +1,12 @@
 """`wordgeo eval`: protocols, comparisons, documents and errors on the command line."""
 
+import csv
+import functools
+import http.server
+import importlib
+import io
 import json
+import threading
 
 import pytest
 
@@ -72,3 +78,74 @@ def test_every_method_runs(run, method):
 def test_the_honest_score(run):
     honest = json.loads(run("a.txt", "--suite", "suite.txt", "--exclude", "none", "--format", "json"))["results"][0]
     assert honest["protocol"]["exclude"] == "none" and honest["score"] <= 1.0
+
+
+PAIRED = "boy girl n:n\nking he n:n\nhe she n:n\nb\nboy girl n:n\nking queen n:n\nking he n:n\nb\n"
+
+
+def test_multiple_choice(run, place):
+    (place / "sat.txt").write_text(PAIRED)
+    text = run("a.txt", "--suite", "sat.txt", "--errors")
+    assert "chance" in text and "1 questions answered wrong" in text
+    found = json.loads(run("a.txt", "b.txt", "--suite", "sat.txt", "--format", "json"))
+    assert found["results"][0]["kind"] == "choices" and found["comparisons"][0]["comparisons"][0]["questions"] == 2
+    run("a.txt", "--suite", "sat.txt", "--html", "sat.html")
+    assert "<svg" in (place / "sat.html").read_text()
+
+
+def test_comparisons_stand_in_csv_too(run):
+    rows = list(csv.DictReader(io.StringIO(run("a.txt", "b.txt", "--suite", "suite.txt", "--format", "csv"))))
+    assert [row["model"] for row in rows] == ["a.txt", "a.txt", "b.txt", "b.txt", "comparison"]
+    assert rows[-1]["second"] == "b.txt" and rows[-1]["verdict"] and not rows[-1]["accuracy"]
+
+
+def test_the_list_of_suites(run, wordgeo):
+    assert "simverb3500" in run("--list")
+    listed = json.loads(run("--list", "--format", "json"))
+    assert len(listed["suites"]) == len(listed["places"]) > 15
+    done = wordgeo("eval")
+    assert done.code == 2 and "MODEL" in done.err
+
+
+@pytest.fixture
+def recipes(place, monkeypatch):
+    """Recipes whose addresses are on this machine."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    (place / "www").mkdir()
+    (place / "www" / "two.txt").write_text("boy\tgirl\t2\nking\tqueen\t1\nhe\tshe\t3\n")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(place / "www")))
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    (place / "corpora" / "suites").mkdir(parents=True)
+    facts = {"title": "Two", "description": "d", "licence": "CC BY 4.0", "source": "s", "verified": "v"}
+    facts |= {"kind": "similarities", "reference": "r"}
+    for name, way in (("two", f"http://127.0.0.1:{server.server_port}/two.txt"), ("by-hand", None)):
+        own = facts | {"name": name} | ({"url": way} if way else {"instructions": "Write a letter."})
+        text = "".join(f'{key} = "{value}"\n' for key, value in own.items())
+        (place / "corpora" / "suites" / f"{name}.toml").write_text(text)
+    module = importlib.import_module("wordgeo.corpus.recipes")
+    monkeypatch.setattr(module, "_folder", lambda: place / "corpora")
+    monkeypatch.setenv("WORDGEO_CACHE", str(place / "cache"))
+    monkeypatch.setenv("no_proxy", "*")
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def test_suites_are_fetched_when_the_licence_is_accepted(recipes, wordgeo, place, monkeypatch):
+    done = wordgeo("eval", "a.txt", "--suite", "two")
+    assert done.code == 1 and "wordgeo eval --suite two --fetch" in done.err
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    done = wordgeo("eval", "--suite", "two", "--fetch")
+    assert done.code == 130 and "CC BY 4.0" in done.err
+    assert not list((place / "cache").rglob("two.txt"))
+    done = wordgeo("eval", "--fetch", "--yes")
+    assert done.code == 0 and done.out.strip() == str(place / "cache" / "suites" / "two" / "two.txt")
+    for name in ("two", "present"):
+        done = wordgeo("eval", "a.txt", "--suite", name, "--format", "json")
+        assert json.loads(done.out)["results"][0]["suite"] == "two", done.err
+    done = wordgeo("eval", "--suite", "by-hand", "--fetch")
+    assert done.code == 1 and "Write a letter" in done.err

@@ -120,7 +120,7 @@ def test_runs_make_an_ensemble(wordgeo, text, tmp_path) -> None:
     assert json.loads(good(wordgeo("info", tmp_path / "runs", "--format", "json")))["results"] == found
     scored = json.loads(good(wordgeo("eval", tmp_path / "runs", "--suite", "simlex999", "--format", "json")))
     assert len(scored["results"]) == 2
-    done = wordgeo("similar", tmp_path / "runs", "king")
+    done = wordgeo("odd", tmp_path / "runs", "king", "queen", "cat")
     assert done.code == 2
     assert "run-001" in done.err
 

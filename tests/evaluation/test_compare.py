@@ -95,6 +95,16 @@ def test_protocols_side_by_side_and_the_rules_that_move_questions(make_model, tm
     assert effects["vecto", "unknown words"] == (1, 0, 0)  # wrong, and no more skipped
     assert effects["vecto", "all together"] == (3, 0, 2)
     assert report.score == 1.0
+    told = {(e.protocol, e.rule): e for e in compare_protocols(model, str(path), records=True).effects}
+    moved = told["vecmap", "case folding"]
+    assert [(q.section, q.line, q.before, q.after) for q in moved.questions] == [
+        ("family", 2, "right", "wrong"),
+        ("family", 3, "right", "not asked"),
+    ]
+    assert moved.sections == {"family": 2}
+    skipped = told["vecto", "unknown words"].questions
+    assert [(q.line, q.before, q.after) for q in skipped] == [(4, "not asked", "wrong")]
+    assert report.effects[0].questions is None and "family (2)" in repr(report)
     assert "Which rule moves how many questions" in repr(report)
 
 

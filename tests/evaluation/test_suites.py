@@ -1,15 +1,28 @@
 """Suites: those of gensim's package, files of one's own, and files that are not as they should be."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError
-from wordgeo.evaluation.suites import AnalogySuite, CategorySuite, Note, Pair, Question, SimilaritySuite, load_suite
+from wordgeo.evaluation import load_suite
+from wordgeo.evaluation.protocols import Protocol
+from wordgeo.evaluation.suites import (
+    AnalogySuite,
+    CategorySuite,
+    Crossed,
+    Note,
+    Pair,
+    Question,
+    SimilaritySuite,
+    WordPair,
+)
 
 
 @pytest.fixture
@@ -53,7 +66,7 @@ def test_own_files_of_both_kinds_are_told_apart_by_their_content(file):
     analogies = load_suite(file(": family\nboy girl he she\n\n: gram1\na\tb  c d\n: empty\n"))
     assert analogies.name == "suite.txt"
     assert [(s.name, s.syntactic) for s in analogies.sections] == [("family", False), ("gram1", True), ("empty", False)]
-    assert analogies.questions == (Question(2, "boy", "girl", "he", "she"), Question(5, "a", "b", "c", "d"))
+    assert tuple(analogies.questions) == (Question(2, "boy", "girl", "he", "she"), Question(5, "a", "b", "c", "d"))
     pairs = load_suite(str(file("# two words, a score\nnew york\tbig apple\t9.5\ntiger\tcat\t-1e1\n", "pairs.tsv")))
     assert pairs.pairs == (Pair(2, "new york", "big apple", 9.5), Pair(3, "tiger", "cat", -10.0))
 
@@ -112,7 +125,8 @@ def test_questions_before_the_first_section_are_an_error_here_and_in_gensim(file
         (b"", "neither analogies"),
         (b"\n \n", "neither analogies"),
         (b"# only a comment\n", "neither analogies"),
-        (b"\x00\x01\xff\xfe", "neither analogies"),
+        (b"\x00\x01\xff\xfe", "line 1: not UTF-8 at byte 2; save the file as UTF-8"),
+        (": s\na b c d\n".encode("utf-16"), "line 1: not UTF-8 at byte 0; save the file as UTF-8"),
         (b": s\n", "no question"),
         (b": s\na b c\n", "no question"),
         (b"a\tb\tc\n", "no scored pair"),
@@ -125,7 +139,7 @@ def test_files_with_nothing_to_ask_are_errors_that_name_them(file, content, mess
 
 
 def test_names_and_paths_that_lead_nowhere(tmp_path):
-    with pytest.raises(OptionError, match="choose one of google, wordsim353, simlex999"):
+    with pytest.raises(OptionError, match=r"choose one of ap, bats, .*google, .*yp130"):
         load_suite("gogle")
     for missing in (tmp_path / "none", str(tmp_path / "none"), "none.txt"):
         with pytest.raises(NotFoundError, match="no such file"):
@@ -203,6 +217,8 @@ def test_questions_without_sections_as_in_msr(tmp_path, file):
     assert [(s.name, len(s.questions)) for s in plain.sections] == [("suite", 2)] and len(plain.notes) == 1
     tagged = load_suite(file("good better rough rougher JJ JJR JJ JJR\ncat cats dog dogs NN NNS NN NNS\n"))
     assert [s.name for s in tagged.sections] == ["JJ_JJR", "NN_NNS"]
+    named = load_suite(file("good better rough JJ_JJR rougher\ncat cats dog NN_NNS dogs\n"))
+    assert [(s.name, s.questions[0].expected) for s in named.sections] == [("JJ_JJR", "rougher"), ("NN_NNS", "dogs")]
     (tmp_path / "r.questions").write_text("good better rough\ncat cats dog\nbig bigger\n")
     with pytest.raises(FormatError, match=r"put r\.answers beside it"):
         load_suite(tmp_path / "r.questions")
@@ -255,7 +271,39 @@ def test_real_bats_is_whole(shared_data):
     assert (len(phrases.sections), len(phrases.questions)) == (5, 3218)
 
 
-@pytest.mark.parametrize(("name", "pairs"), [("men", 3000), ("mturk287", 287), ("rg65", 65), ("wordsim353-sim", 203)])
+SIZES = {
+    "men": 3000, "mturk287": 287, "rg65": 65, "simlex999": 999, "wordsim353": 353, "wordsim353-rel": 252,
+    "wordsim353-sim": 203,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "pairs"), SIZES.items())
 def test_real_similarities_are_whole(shared_data, name, pairs):
     suite = load_suite(shared_data / "similarity" / f"{name}.tsv")
     assert len(suite.pairs) == pairs and not suite.notes
+
+
+@given(n=st.integers(0, 6))
+def test_crossed_pairs_are_the_permutations_of_two(n):
+    pairs = tuple(WordPair(i, f"a{i}", f"b{i}", (f"c{i}",)) for i in range(n))
+    plain = [Question(q.line, p.a, p.b, q.a, q.b, q.also, p.also) for p, q in itertools.permutations(pairs, 2)]
+    crossed = Crossed(pairs)
+    assert list(crossed) == plain and len(crossed) == len(plain) and crossed[:3] == tuple(plain[:3])
+    assert crossed == Crossed(pairs) and hash(crossed) == hash(Crossed(pairs)) and crossed != plain
+    assert not plain or crossed[-1] == plain[-1]
+    with pytest.raises(IndexError):
+        crossed[len(plain)]
+
+
+@given(words=st.lists(st.text("aAbBß\n", min_size=1, max_size=3), unique=True, max_size=12))
+def test_folded_words_are_found_and_have_their_variants(words):
+    for fold, plain in (("upper", str.upper), ("lower", str.lower), ("none", str)):
+        lookup = Protocol("p", "p", fold=fold, fold_model=True).lookup(words)
+        folded = [plain(word) for word in words]
+        assert lookup.same.tolist() == [folded.index(word) for word in folded]
+        asked = np.array([-1, *range(len(words))])
+        place, row = lookup.variants(asked)
+        expected = [(i, j) for i, own in enumerate(asked.tolist()) if own >= 0
+                    for j in range(len(words)) if j != own and lookup.same[j] == own]  # fmt: skip
+        assert list(zip(place.tolist(), row.tolist(), strict=True)) == expected
+        assert lookup.rows(words).tolist() == lookup.same.tolist() and lookup.rows(["zz"]).tolist() == [-1]

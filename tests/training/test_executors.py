@@ -1,6 +1,7 @@
 """Ensembles run by run: finished runs are found, missing ones made, and a worker that is killed costs its run alone."""
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -183,6 +184,46 @@ def test_ray_makes_the_run_of_a_killed_worker_again(zipf_corpus, tmp_path, alone
         backend=RayTasks(_killed_once),
     )  # fmt: skip
     assert contents(models) == alone
+
+
+def _node_killed_once(node, plan, i, folder):
+    """In the middle of the first run on a node, that node dies: its raylet, which started this worker, is killed."""
+    import ray
+
+    class Killer(Count):
+        def start(self, task, total, unit):
+            pass
+
+        def advance(self, amount, note=""):
+            flag = folder.with_name("killed")
+            if "epoch 2" in note and ray.get_runtime_context().get_node_id() == node and not flag.exists():
+                flag.touch()
+                os.kill(os.getppid(), signal.SIGKILL)
+
+    make_run(plan, i, folder, progress=Killer())
+
+
+@pytest.mark.skipif("WORDGEO_TEST_CLUSTER" not in os.environ, reason="takes a minute (set WORDGEO_TEST_CLUSTER)")
+def test_ray_makes_the_runs_of_a_killed_node_again(zipf_corpus, tmp_path, alone, monkeypatch):
+    ray = pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        second = cluster.add_node(num_cpus=1).node_id
+        monkeypatch.setenv("RAY_ADDRESS", cluster.address)
+        output = tmp_path / "runs"
+        models = train(
+            zipf_corpus, SMALL, output=output, runs=RUNS, resample="bootstrap", workers=2,
+            backend=RayTasks(functools.partial(_node_killed_once, second)),
+        )  # fmt: skip
+        assert contents(models) == alone
+        ray.init(address=cluster.address)
+        assert sum(node["Alive"] for node in ray.nodes()) == 1
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
 def test_without_ray_the_error_names_the_extra(zipf_corpus, tmp_path, monkeypatch):

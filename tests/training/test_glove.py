@@ -224,7 +224,8 @@ def test_nothing_to_learn(encoded):
 
 
 KILLED = """
-import os, signal, sys
+import os, signal, sys, threading
+from pathlib import Path
 from wordgeo.training import TrainingConfig, train
 
 class Killer:
@@ -237,21 +238,29 @@ class Killer:
             if Killer.after == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+def kill_while_saving():
+    while not list(Path(sys.argv[2]).parent.glob(".model.training.*.partial/words.npy")):
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if Killer.after == 0:
+    threading.Thread(target=kill_while_saving, daemon=True).start()
 config = TrainingConfig(algorithm="glove", dim=20, epochs=6, min_count=1, seed=3, threads=2)
 train(sys.argv[1], config, output=sys.argv[2], checkpoint_every=1, resume=len(sys.argv) > 4, progress=Killer())
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-@pytest.mark.parametrize("after", [3, 41, 60])
+@pytest.mark.parametrize("after", [3, 41, 60, 0])
 def test_killed_at_any_moment_and_resumed(zipf_corpus, tmp_path, after):
-    """Within the first epoch, later on, and once more after it was resumed."""
+    """Within the first epoch, later on, once more after it was resumed; and while the first checkpoint is written."""
     config = TrainingConfig(algorithm="glove", dim=20, epochs=6, min_count=1, seed=3, threads=1)
     whole = train(zipf_corpus, config, output=tmp_path / "whole")
     for more in ([], ["resume"]) if after == 41 else ([],):
         args = [sys.executable, "-c", KILLED, str(zipf_corpus.path), str(tmp_path / "model"), str(after), *more]
         assert subprocess.run(args, check=False).returncode == -signal.SIGKILL
     assert not (tmp_path / "model").exists()
+    assert any(tmp_path.glob(".model.training.*")) == (after == 0)
     assert (tmp_path / "model.training").exists() == (after > 17)
     if after > 17:
         with pytest.raises(OutputError, match="go on with it"):
@@ -259,7 +268,7 @@ def test_killed_at_any_moment_and_resumed(zipf_corpus, tmp_path, after):
         with pytest.raises(FormatError, match="checkpoints, not a model"):
             load(tmp_path / "model.training")
     model = train(zipf_corpus, config, output=tmp_path / "model", resume=True)
-    assert not (tmp_path / "model.training").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "model", "whole"]
     assert model.vectors.tobytes() == whole.vectors.tobytes()
     assert (tmp_path / "model" / "wordgeo.json").read_bytes() == (tmp_path / "whole" / "wordgeo.json").read_bytes()
     assert [epoch["loss"] for epoch in model.run["epochs"]] == [epoch["loss"] for epoch in whole.run["epochs"]]

@@ -12,10 +12,15 @@
 #include <immintrin.h>
 #endif
 
+#define JOIN2(a, b) a##_##b
+#define JOIN(a, b) JOIN2(a, b)
+#define NAME(function) JOIN(function, SET)
+
 #define SET baseline
 #define SET_NAME "baseline"
 #define TARGET
 #define LANES PLAIN
+#include "int16_body.h"
 #include "kernels_body.h"
 
 #ifdef WORDGEO_X86
@@ -24,19 +29,27 @@
 #define SET_NAME "avx2"
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES AVX2
+#include "int16_body.h"
 #include "kernels_body.h"
 
 #define SET avx512
 #define SET_NAME "avx512"
 #define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")))
 #define LANES AVX512
+#include "int16_body.h"
 #include "kernels_body.h"
 
 #include "int8.h"
 
+#define SET vnni
+#define TARGET __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl,avx512vnni,avx2,fma")))
+#define LANES AVX512
+#define MULTIPLY_ADD(sum, x, y) __asm__("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y))
+#include "int16_body.h"
+
 static const wordgeo_kernels kernels_vnni = {
-    "vnni",           dot_avx512,       dots_avx512,           select_avx512,
-    select_sum_avx512, count_sum_avx512, select_product_avx512, tile8_vnni,
+    "vnni",          dot_avx512,  dots_avx512,  select_avx512, select_sum_avx512, select_product_avx512,
+    quantise16_vnni, tile16_vnni, sweep16_vnni, select16_vnni, tile8_vnni,
 };
 
 #endif

@@ -23,12 +23,23 @@ typedef struct {
                      uint32_t *chosen);
     /* the same where x[i] + y[i] is not below threshold */
     size_t (*select_sum)(const float *x, const float *y, size_t begin, size_t end, float threshold, uint32_t *chosen);
-    /* how many x[i] + y[i] are above `high`; those not below `low` and not above `high` are chosen (NaN too) */
-    size_t (*count_sum)(const float *x, const float *y, size_t count, float low, float high, uint32_t *chosen,
-                        size_t *n_chosen);
     /* the same as `select` where (x[i] + shift) y[i] is not below threshold */
     size_t (*select_product)(const float *x, float shift, const float *y, size_t begin, size_t end, float threshold,
                              uint32_t *chosen);
+    /* out[i] = the integer nearest to row[i] inverse; returns the sum of the squares of what was rounded off */
+    double (*quantise16)(const float *row, double inverse, size_t size, int16_t *out);
+    /* out[w][r] = row . word / 2^17, rounded to the nearest integer: rows in groups of 16 as [group][pair][row][2], words
+     * as [word][pair][2]. The products of their lengths are at most 16383 * 2^17. */
+    void (*tile16)(const int16_t *rows, size_t groups, size_t pairs, const int16_t *words, size_t n_words, int16_t *out,
+                   size_t stride);
+    /* Sums base[i] + x[i], cut to int16, with rows x of a table: those of places[3 q + 2] for q = 0..n. over[q] grows
+     * by how many are above marks[3 q + 2]; hits[q] has bit 0 where any is above marks[3 q], bit 1 where any is above
+     * marks[3 q + 1] and not above marks[3 q + 2]. */
+    void (*sweep16)(const int16_t *base, const int16_t *table, size_t stride, size_t count, const int32_t *places,
+                    size_t n, const int16_t *marks, uint32_t *over, uint8_t *hits);
+    /* positions i of [begin, end) where x[i] + y[i], cut to int16, is above low and not above high, ascending */
+    size_t (*select16)(const int16_t *x, const int16_t *y, size_t begin, size_t end, int16_t low, int16_t high,
+                       uint32_t *chosen);
     /* Where the processor multiplies int8, else NULL (the layout of codes and queries is that of quantised.h):
      * out[q][r] = the product of the quantised query and row; `groups` groups of rows, `stride` floats between queries */
     void (*tile8)(const uint8_t *codes, size_t groups, size_t steps, const int8_t *queries, size_t query_stride,

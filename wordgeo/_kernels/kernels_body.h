@@ -3,10 +3,6 @@
  *     TARGET     the attribute that lets a function use it
  *     LANES      AVX512, AVX2 or PLAIN: how the 16 lanes are held
  */
-#define JOIN2(a, b) a##_##b
-#define JOIN(a, b) JOIN2(a, b)
-#define NAME(function) JOIN(function, SET)
-
 #if LANES == AVX512
 
 typedef struct {
@@ -262,41 +258,9 @@ TARGET static size_t NAME(select_product)(const float *x, float shift, const flo
 #undef ONE
 }
 
-TARGET static size_t NAME(count_sum)(const float *x, const float *y, size_t count, float low, float high,
-                                     uint32_t *chosen, size_t *n_chosen) {
-    size_t above = 0, found = 0, i = 0;
-#if LANES == AVX512
-    const __m512 lows = _mm512_set1_ps(low), highs = _mm512_set1_ps(high);
-    for (; i + 16 <= count; i += 16) {
-        const __m512 value = _mm512_add_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i));
-        const unsigned over = _mm512_cmp_ps_mask(value, highs, _CMP_GT_OQ);
-        above += (size_t)__builtin_popcount(over);
-        for (unsigned hits = _mm512_cmp_ps_mask(value, lows, _CMP_NLT_UQ) & ~over; hits; hits &= hits - 1)
-            chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(hits));
-    }
-#elif LANES == AVX2
-    const __m256 lows = _mm256_set1_ps(low), highs = _mm256_set1_ps(high);
-    for (; i + 8 <= count; i += 8) {
-        const __m256 value = _mm256_add_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i));
-        const unsigned over = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(value, highs, _CMP_GT_OQ));
-        above += (size_t)__builtin_popcount(over);
-        unsigned hits = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(value, lows, _CMP_NLT_UQ)) & ~over;
-        for (; hits; hits &= hits - 1)
-            chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(hits));
-    }
-#endif
-    for (; i < count; i++) {
-        const float value = x[i] + y[i];
-        above += value > high;
-        if (!(value > high) && !(value < low))
-            chosen[found++] = (uint32_t)i;
-    }
-    *n_chosen = found;
-    return above;
-}
-
 static const wordgeo_kernels NAME(kernels) = {
-    SET_NAME, NAME(dot), NAME(dots), NAME(select), NAME(select_sum), NAME(count_sum), NAME(select_product), NULL,
+    SET_NAME,         NAME(dot),    NAME(dots),    NAME(select),   NAME(select_sum), NAME(select_product),
+    NAME(quantise16), NAME(tile16), NAME(sweep16), NAME(select16), NULL,
 };
 
 #undef SELECT
@@ -310,9 +274,6 @@ static const wordgeo_kernels NAME(kernels) = {
 #undef SPREAD
 #undef HITS
 #endif
-#undef JOIN2
-#undef JOIN
-#undef NAME
 #undef SET
 #undef SET_NAME
 #undef TARGET

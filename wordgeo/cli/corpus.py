@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from wordgeo.cli.options import encoding_options, given, output_options
+from wordgeo.cli.licence import licence_accepted
+from wordgeo.cli.options import counting_options, encoding_options, given, output_options, read_filters
 from wordgeo.cli.output import format_option, show
 
 __all__ = ["corpus"]
@@ -53,6 +54,45 @@ def stats(folder: str, style: str) -> None:
     from wordgeo.corpus import stats as count
 
     show(count(EncodedCorpus.open(folder)), style)
+
+
+@corpus.command()
+@click.argument("folder", metavar="CORPUS")
+@output_options(required=True)
+@click.option("--window", type=int, metavar="N", help="Largest distance between a word and its context.  [10]")
+@counting_options
+@click.option("--sample", type=float, metavar="X", help="Share above which frequent words are thinned; 0 for all.  [0]")
+@click.option("--min-count", type=int, metavar="N", help="Leave out words that occur less often.  [5]")
+@click.option(
+    "--words",
+    "word_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Count the words listed in FILE, one a line, in their order, instead of those of --min-count.",
+)
+@click.option("--threads", type=int, metavar="N", help="Threads; the bytes are the same for any number.  [all cores]")
+@format_option
+def count(
+    folder: str, output: Path, overwrite: bool, style: str, memory: str | None, threads: int | None, **options: Any
+) -> None:
+    """Count which words of an encoded corpus stand near each other.
+
+    The sums are exact, and are kept as a sparse matrix that Python maps (wordgeo.training.counting). GloVe and PPMI
+    count for themselves, into the cache.
+
+    \b
+        wordgeo corpus count novels.corpus -o novels.counts --window 5 --memory 1G
+    """
+    from wordgeo.corpus import EncodedCorpus
+    from wordgeo.training.counting import CountingOptions
+    from wordgeo.training.counting import count as count_pairs
+
+    chosen = CountingOptions(**read_filters(options))
+    budget = given({"memory": memory})
+    counts = count_pairs(
+        EncodedCorpus.open(folder), output, chosen, overwrite=overwrite, threads=threads, progress=True, **budget
+    )
+    show(counts, style)
 
 
 @corpus.command()
@@ -105,12 +145,10 @@ def fetch(name: str, language: str | None, folder: str | None, yes: bool) -> Non
     from wordgeo.corpus import find_recipe
 
     recipe = find_recipe(name)
-    if recipe.url is not None and not yes:
-        click.echo(f"{recipe.title}. {recipe.description}\nLicence: {recipe.licence} ({recipe.source})", err=True)
-        yes = click.confirm("Do you keep to it, and fetch the corpus?", err=True)
-        if not yes:
-            raise click.Abort
-    click.echo(fetch_corpus(recipe, accept_licence=yes, language=language, folder=folder, progress=True))
+    accepted = licence_accepted(recipe, yes)
+    if recipe.url is not None and not accepted:
+        raise click.Abort
+    click.echo(fetch_corpus(recipe, accept_licence=accepted, language=language, folder=folder, progress=True))
 
 
 @corpus.command()

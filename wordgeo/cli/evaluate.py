@@ -1,4 +1,4 @@
-"""Benchmarks: how well models answer analogies and agree with people about similarity."""
+"""Benchmarks: how well models answer analogies and agree with people; and where benchmarks are had."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wordgeo.cli.licence import licence_accepted
 from wordgeo.cli.models import load_each
 from wordgeo.cli.options import given
-from wordgeo.cli.output import format_option, show_all, write_text
+from wordgeo.cli.output import format_option, show, show_all, write_text
 
 if TYPE_CHECKING:
     from wordgeo.results import Result
@@ -23,13 +24,14 @@ METHODS = ["3cosadd", "3cosmul", "pairdirection", "3cosavg", "lrcos", "only-b", 
 
 
 @click.command("eval")
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.argument("models", nargs=-1, metavar="MODEL...")
 @click.option(
     "--suite",
     default="all",
     show_default=True,
     metavar="NAME",
-    help="google, wordsim353, simlex999, all of these, or a file or folder of questions, scored pairs or categories.",
+    help="A name (--list shows them), a file or folder of one's own, all (google, wordsim353, simlex999), or present: "
+    "all that are here.",
 )
 @click.option(
     "--method",
@@ -58,8 +60,11 @@ METHODS = ["3cosadd", "3cosmul", "pairdirection", "3cosavg", "lrcos", "only-b", 
     help="What of the given words may not answer.  [the protocol's own]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the bootstrap and of LRCos.")
+@click.option("--fetch", is_flag=True, help="Download the suite first, or all that can be; the licence is shown.")
+@click.option("--yes", is_flag=True, help="With --fetch: you have read the licence and keep to it, do not ask.")
+@click.option("--list", "listing", is_flag=True, help="List the suites that have a name, and which of them are here.")
 @click.option("--records", is_flag=True, help="Put every question or pair with its answer into the JSON.")
-@click.option("--errors", is_flag=True, help="List the analogies missed: what was answered, the rank of the right one.")
+@click.option("--errors", is_flag=True, help="List the analogies missed; with --protocol all those that a rule moves.")
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables there as well.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts there as well.")
 @click.option("--fail-under", type=float, metavar="X", help="Leave with exit code 3 if a score is below X.")
@@ -72,45 +77,58 @@ def evaluate(
     markdown: Path | None,
     html: Path | None,
     fail_under: float | None,
+    fetch: bool,
+    yes: bool,
+    listing: bool,
     style: str,
     **options: Any,
 ) -> None:
-    """Score models on analogy and similarity benchmarks, with intervals.
+    """Score models on analogies, relations, similarities and categories.
 
-    Accuracy of analogies and correlation with people's scores come with 95 % intervals. Of an ensemble, each model is
-    scored, and the mean and deviation over its runs and the share of answers that flip between them follow. Two or more
-    MODELs are also compared on the questions that both can be asked. JSON is {"results": [...]}, one result for each
-    model and suite, and "comparisons" where models are compared; the score is null where no question is in the
-    vocabulary, and that is below any --fail-under.
+    Accuracies and correlations with people's scores come with 95 % intervals. Of an ensemble, each model is scored, and
+    the mean and deviation over its runs and the share of answers that flip between them follow. Two or more MODELs are
+    also compared on the questions that both can be asked. JSON is {"results": [...]}, one result for each model and
+    suite, and "comparisons" where models are compared; the score is null where no question is in the vocabulary, and
+    that is below any --fail-under.
 
     \b
         wordgeo eval wiki --suite google
+        wordgeo eval wiki --suite men --fetch
         wordgeo eval wiki --suite google --protocol all --html report.html
         wordgeo eval wiki news --suite my-questions.txt --fail-under 0.3
     """
     import wordgeo as wg
-    from wordgeo.evaluation import SUITES, compare_models, compare_protocols
+    from wordgeo.evaluation import AnalogySuite, CategorySuite, compare_models, compare_protocols, load_suite, suites
+    from wordgeo.evaluation.analogy_report import AnalogyReport
+    from wordgeo.evaluation.choices import ChoiceReport
     from wordgeo.evaluation.documents import html_page
     from wordgeo.evaluation.documents import markdown as to_markdown
-    from wordgeo.evaluation.report import AnalogyReport
 
+    if listing:
+        show(suites(), style)
+    if fetch:
+        _fetch(suite, yes, paths=not models)
+    if not models:
+        if listing or fetch:
+            return
+        raise click.UsageError("Missing argument 'MODEL...'.")
     options = given(options)
     ensembles = {path: {name for name, _ in load_each(path)} for path in models if wg.Ensemble.is_one(path)}
     keep = options.pop("records")
-    records = keep or errors or bool(ensembles)
+    records = keep or errors or (bool(ensembles) and protocol != "all")
     every = {name: model for path in models for name, model in load_each(path)}
     names: list[str] = []
     results: list[Any] = []
     comparisons: list[Result] = []
-    for one in list(SUITES) if suite == "all" else [suite]:
+    for one in map(load_suite, _names(suite)):
         for name, model in every.items():
             names.append(name)
-            if protocol == "all" and one not in ("wordsim353", "simlex999"):
-                results.append(compare_protocols(model, one, **options))
+            if protocol == "all" and isinstance(one, AnalogySuite):
+                results.append(compare_protocols(model, one, records=records, **options))
             else:
                 chosen = "gensim" if protocol == "all" else protocol
                 results.append(wg.evaluate(model, one, protocol=chosen, records=records, progress=True, **options))
-        if len(models) > 1 and len(every) > 1 and protocol != "all" and results[-1].kind != "categories":
+        if len(models) > 1 and len(every) > 1 and protocol != "all" and not isinstance(one, CategorySuite):
             comparisons.append(compare_models(every, one, protocol=protocol, **options))
     comparisons += _over_runs(ensembles, names, results)
     if not (keep or errors):
@@ -122,11 +140,11 @@ def evaluate(
         found = {"results": [r.to_dict() for r in results], "comparisons": [c.to_dict() for c in comparisons]}
         click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2))
     else:
-        show_all(results, names, style, column="model")
-    if style == "table":
-        missed = [result.errors() for result in results if errors and isinstance(result, AnalogyReport)]
-        for table in [*missed, *(table for one in comparisons for table in one.tables())]:
-            click.echo("\n" + table.to_text())
+        show_all([*results, *comparisons], [*names, *("comparison" for _ in comparisons)], style, column="model")
+    if style == "table" and errors:
+        for result in results:
+            if isinstance(result, (AnalogyReport, ChoiceReport)):
+                click.echo("\n" + result.errors().to_text())
     documents: list[tuple[Path | None, Callable[..., str]]] = [(markdown, to_markdown), (html, html_page)]
     for path, write in documents:
         if path is not None:
@@ -135,8 +153,36 @@ def evaluate(
         _demand(fail_under, names, results)
 
 
+def _names(suite: str) -> list[str]:
+    """The suites meant by a name."""
+    from wordgeo.evaluation import SUITES, suites
+
+    if suite == "all":
+        return list(SUITES)
+    found = suites() if suite == "present" else None
+    return [one.name for one, place in zip(found.suites, found.places, strict=True) if place] if found else [suite]
+
+
+def _fetch(suite: str, yes: bool, *, paths: bool) -> None:
+    """Downloads one suite, or all that can be; a licence that is not accepted ends the command for one alone."""
+    from wordgeo.evaluation import fetch_suite, find_suite, suites
+
+    several = suite in ("all", "present")
+    for recipe in [one for one in suites().suites if one.url] if several else [find_suite(suite)]:
+        here = recipe.place() is not None
+        accepted = here or licence_accepted(recipe, yes)
+        if recipe.url is not None and not accepted:
+            if not several:
+                raise click.Abort
+            continue
+        path = fetch_suite(recipe, accept_licence=accepted, progress=True)
+        if paths:
+            click.echo(path)
+
+
 def _over_runs(ensembles: dict[str, set[str]], names: Sequence[str], results: Sequence[Any]) -> list[Result]:
     """For each ensemble and benchmark, the score over its runs and how many answers flip."""
+    from wordgeo.stability import scores_over_runs
 
     found: list[Result] = []
     for runs in ensembles.values():

@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["encoding_options", "given", "neighbor_options", "output_options", "read_filters", "read_words"]
+__all__ = [
+    "counting_options",
+    "encoding_options",
+    "given",
+    "neighbor_options",
+    "output_options",
+    "read_filters",
+    "read_words",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -48,6 +56,14 @@ _ENCODING = [
     click.option("--phrases-threshold", type=float, metavar="X", help="Phrases: the score a pair has to exceed.  [10]"),
 ]
 
+_COUNTING = [
+    click.option("--sides", metavar="NAME", help="Counting: context on both sides, left or right.  [both]"),
+    click.option("--weighting", metavar="NAME", help="Counting: harmonic, flat or dynamic, by distance."),
+    click.option("--bounds", metavar="NAME", help="Counting: windows end with the sentence or document.  [sentence]"),
+    click.option("--subsampling", metavar="NAME", help="Counting: words left out close up (dirty) or not (clean)."),
+    click.option("--memory", metavar="SIZE", help="Counting: what it may take, such as 500M.  [4G]"),
+]
+
 _NEIGHBORS = [
     click.option("-k", type=int, default=10, show_default=True, metavar="N", help="How many words to list."),
     click.option("--min-count", type=int, metavar="N", help="Only words that occur at least N times."),
@@ -66,6 +82,11 @@ _NEIGHBORS = [
 def encoding_options(function: Function) -> Function:
     """Adds the options that say how text becomes words; an option that was not given is None."""
     return _add(_ENCODING, function)
+
+
+def counting_options(function: Function) -> Function:
+    """Adds what says how pairs of words are counted, for GloVe, PPMI and by itself."""
+    return _add(_COUNTING, function)
 
 
 def neighbor_options(function: Function) -> Function:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from wordgeo.cli.options import encoding_options, given, output_options
+from wordgeo.cli.options import counting_options, encoding_options, given, output_options
 from wordgeo.cli.output import format_option, show, show_models
 
 __all__ = ["train"]
@@ -45,10 +45,6 @@ __all__ = ["train"]
 @click.option("--racy/--no-racy", default=None, help="Native: threads do not wait; faster, other bytes each time.")
 @click.option("--holdout", type=float, metavar="X", help="Native: leave out this share to measure the loss on.  [0]")
 @click.option("--patience", type=int, metavar="N", help="Native: end after N epochs without a better held-out loss.")
-@click.option("--sides", metavar="NAME", help="GloVe, PPMI: context on both sides, left or right.  [both]")
-@click.option("--weighting", metavar="NAME", help="GloVe, PPMI: harmonic, flat or dynamic; by distance.")
-@click.option("--bounds", metavar="NAME", help="GloVe, PPMI: windows end with the sentence or document.  [sentence]")
-@click.option("--subsampling", metavar="NAME", help="GloVe, PPMI: words left out close up (dirty) or not (clean).")
 @click.option("--combine", metavar="NAME", help="GloVe, PPMI: the vector is that of the word, context, or sum.")
 @click.option("--x-max", type=float, metavar="X", help="GloVe: counts from here on have the full weight.  [100]")
 @click.option("--learning-rate", type=float, metavar="X", help="GloVe: learning rate of AdaGrad.  [0.05]")
@@ -79,8 +75,8 @@ __all__ = ["train"]
     help="Keep a checkpoint in DIR.training after every N epochs, until the model is there.  [never]",
 )
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a training that was killed.")
-@click.option("--memory", metavar="SIZE", help="GloVe, PPMI: what counting may take, such as 500M.  [4G]")
 @click.option("--defaults", is_flag=True, help="Print the default of every option for every algorithm, and leave.")
+@counting_options
 @encoding_options
 @format_option
 def train(

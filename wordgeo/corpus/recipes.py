@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import importlib.resources
+import importlib.util
 import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TypeVar
 
 from wordgeo.corpus.downloads import fetch_file
 from wordgeo.errors import CorpusError, FormatError, NotFoundError, OptionError
 from wordgeo.progress import Progress
 from wordgeo.results import Result, Table
 
-__all__ = ["Recipe", "RecipeList", "fetch", "find_recipe", "recipes"]
+__all__ = ["Recipe", "RecipeList", "fetch", "find_recipe", "megabytes", "read_recipes", "recipes"]
 
 LANGUAGE = "{language}"
+
+Kind = TypeVar("Kind", bound="Recipe")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,7 @@ class Recipe:
     """A corpus and how to get it: a file in an installed Python package, a web address, or instructions by hand.
 
     `licence` is what its owners say of it, `source` where they say it, and `verified` how the facts of the recipe
-    were looked up, and which were not. Where `sha256` and `md5` are missing, the first download is trusted.
+    were looked up, and which were not. Where `sha256`, `sha1` and `md5` are missing, the first download is trusted.
     """
 
     name: str
@@ -42,12 +46,14 @@ class Recipe:
     instructions: str | None = None
     bytes: int | None = None
     sha256: str | None = None
+    sha1: str | None = None
     md5: str | None = None
 
     @property
     def checksum(self) -> str | None:
         """The checksum as `fetch_file` takes it."""
-        return f"sha256:{self.sha256}" if self.sha256 else f"md5:{self.md5}" if self.md5 else None
+        known = {"sha256": self.sha256, "sha1": self.sha1, "md5": self.md5}
+        return next((f"{name}:{digits}" for name, digits in known.items() if digits), None)
 
     @property
     def takes_language(self) -> bool:
@@ -57,11 +63,11 @@ class Recipe:
     def locate(self) -> Path:
         """The file in the package, compared with size and checksum. Raises `NotFoundError` or `CorpusError`."""
         if self.package is None or self.file is None:
-            raise NotFoundError(f"the corpus {self.name} comes with no package; fetch it")
-        try:
-            path = Path(str(importlib.resources.files(self.package).joinpath(self.file)))
-        except ModuleNotFoundError:
-            raise NotFoundError(f"the corpus {self.name} lies in the package {self.package}; install it") from None
+            raise NotFoundError(f"{self.name} comes with no package; fetch it")
+        spec = importlib.util.find_spec(self.package)  # finds the package without running it
+        if spec is None or spec.origin is None:
+            raise NotFoundError(f"{self.name} lies in the package {self.package}; install it")
+        path = Path(spec.origin).parent / self.file
         if not path.is_file():
             raise NotFoundError(f"{path} does not exist; install {self.package} again")
         with path.open("rb") as file:
@@ -112,7 +118,13 @@ def fetch(
 
 def recipes() -> list[Recipe]:
     """All recipes that come with wordgeo, by name."""
-    return sorted((_read(file) for file in _folder().iterdir() if file.name.endswith(".toml")), key=lambda r: r.name)
+    return read_recipes(Recipe)
+
+
+def read_recipes(kind: type[Kind], folder: str = "") -> list[Kind]:
+    """The recipes in a folder beside those of corpora, by name."""
+    place = _folder().joinpath(folder) if folder else _folder()
+    return sorted((_read(file, kind) for file in place.iterdir() if file.name.endswith(".toml")), key=lambda r: r.name)
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,13 +136,14 @@ class RecipeList(Result):
     def tables(self) -> list[Table]:
         """One row for each recipe."""
         rows = [
-            (each.name, each.title, "by hand" if each.instructions else _megabytes(each.bytes), each.licence)
+            (each.name, each.title, "by hand" if each.instructions else megabytes(each.bytes), each.licence)
             for each in self.recipes
         ]
         return [Table(("name", "corpus", "size", "licence"), rows)]
 
 
-def _megabytes(size: int | None) -> str:
+def megabytes(size: int | None) -> str:
+    """A number of bytes as people read it."""
     return "unknown" if size is None else f"{size / 1e6:.1f} MB"
 
 
@@ -147,11 +160,14 @@ def _folder() -> Traversable:
     try:
         return importlib.resources.files("wordgeo_corpora")
     except ModuleNotFoundError:
+        beside = Path(__file__).parents[2] / "corpora"  # in a source tree
+        if (beside / "__init__.py").is_file():
+            return beside
         raise NotFoundError("the recipes are not installed; install wordgeo (pip install .)") from None
 
 
-def _read(file: Traversable) -> Recipe:
+def _read(file: Traversable, kind: type[Kind]) -> Kind:
     try:
-        return Recipe(**tomllib.loads(file.read_text(encoding="utf-8")))
+        return kind(**tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, TypeError) as problem:
         raise FormatError(f"not a recipe ({problem})", file.name) from None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from wordgeo.embeddings import Embeddings
-from wordgeo.evaluation.asked import Asked, pairs_of, questions_of
+from wordgeo.evaluation.asked import Asked, Further, pairs_of, questions_of
 from wordgeo.evaluation.objectives import SET_METHODS, Objective, objective
 from wordgeo.evaluation.protocols import Lookup, Protocol
 from wordgeo.evaluation.suites import AnalogySuite
@@ -20,7 +19,6 @@ __all__ = ["NEAR_TIE", "Solved", "solve"]
 
 NEAR_TIE = 1e-6
 ITEMS_A_BATCH = 1 << 15  # the more at once, the more questions share a word
-GIVEN = 3  # words of a question
 SPARE = 8
 
 F32 = npt.NDArray[np.float32]
@@ -84,53 +82,62 @@ def solve(
 
 def _answer(found: Solved, which: I64, aim: Objective, lookup: Lookup, protocol: Protocol) -> None:
     """Fills in the items `which`."""
-    given, accepted = found.asked.given[which], found.asked.accepted[which]
-    exclude = given if protocol.exclude != "none" else given[:, :0]
+    asked = found.asked
+    given, also_given = asked.given[which], asked.also_given.of(which)
+    accepted, also_accepted = asked.accepted[which], asked.also_accepted.of(which)
+    out, also_out = (given, also_given) if protocol.exclude != "none" else (given[:, :0], Further.none())
     shortlist = protocol.shortlist if protocol.exclude == "string" else 1
-    gold = _best_accepted(aim, which, accepted, exclude, lookup)
+    gold = _best_accepted(aim, which, accepted, also_accepted, out, also_out, lookup)
     # One row beyond the shortlist, so that a tie at its end is seen.
-    best = _best(aim, which, shortlist + 1, exclude, gold)
-    place, rivals = _choose(best.rows, given if protocol.exclude == "string" else given[:, :0], lookup, shortlist)
+    best = _best(aim, which, shortlist + 1, out, also_out, gold)
+    if protocol.exclude == "string":
+        place, rivals = _choose(best.rows, given, also_given, lookup, shortlist)
+    else:
+        place, rivals = _choose(best.rows, given[:, :0], Further.none(), lookup, shortlist)
     answers = np.take_along_axis(best.rows, place[:, np.newaxis], axis=1)[:, 0]
     if protocol.positive:
         scores = np.take_along_axis(best.scores, place[:, np.newaxis], axis=1)[:, 0]
         answers = np.where(scores > 0, answers, -1)
     words = np.where(answers >= 0, lookup.same[answers], -2)
+    right = words == accepted
+    right[also_accepted.item[words[also_accepted.item] == also_accepted.row]] = True
     found.answers[which] = answers
-    found.correct[which] = (words[:, np.newaxis] == accepted).any(axis=1)
+    found.correct[which] = right
     found.near_ties[which] = _near_ties(aim, which, best.rows, best.scores, place, rivals)
     assert best.rank_min is not None and best.rank_max is not None
     # Variants that are passed over take no place.
-    passed = _variants(given, lookup) if protocol.exclude == "string" else _variants(given[:0], lookup)
-    before, beside = _ahead(aim, which, *passed, gold)
+    passed = _variants(given, also_given, lookup) if protocol.exclude == "string" else Further.none()
+    before, beside = _ahead(aim, which, passed, gold)
     ranked = best.rank_min > 0
     found.rank_min[which] = np.where(ranked, best.rank_min - before, 0)
     found.rank_max[which] = np.where(ranked, best.rank_max - beside, 0)
 
 
-def _best(aim: Objective, which: I64, k: int, exclude: I64, gold: I64) -> Answers:
-    """The k best outside `exclude` [n, m] and the rank of `gold`.
+def _best(aim: Objective, which: I64, k: int, out: I64, also_out: Further, gold: I64) -> Answers:
+    """The k best outside `out` [n, m] and `also_out`, and the rank of `gold`.
 
-    The engine looks through m rows for each candidate. Where they are more than a question's own words, it is given
-    only those and asked for a few answers more, from which the others are taken out afterwards.
+    The engine looks through m rows for each candidate. So it is given only the words that every item has, and asked for
+    a few answers more, from which the others are taken out afterwards.
     """
-    own, others = exclude[:, :GIVEN], exclude[:, GIVEN:]
-    if not others.shape[1]:
-        return aim.best(which, k=k, exclude=own, gold=gold)
-    best = aim.best(which, k=k + SPARE, exclude=own, gold=gold)
-    out = (best.rows[:, :, np.newaxis] == others[:, np.newaxis, :]).any(axis=2) & (best.rows >= 0)
-    order = np.argsort(out, axis=1, kind="stable")[:, :k]
-    taken = np.take_along_axis(out, order, axis=1)
+    if not len(also_out.item):
+        return aim.best(which, k=k, exclude=out, gold=gold)
+    best = aim.best(which, k=k + SPARE, exclude=out, gold=gold)
+    dropped = _marked(best.rows, also_out)
+    order = np.argsort(dropped, axis=1, kind="stable")[:, :k]
+    taken = np.take_along_axis(dropped, order, axis=1)
     rows = np.where(taken, -1, np.take_along_axis(best.rows, order, axis=1))
     scores = np.where(taken, np.float32(np.nan), np.take_along_axis(best.scores, order, axis=1))
     short = np.flatnonzero(taken.any(axis=1))
     if len(short):
-        again = aim.best(which[short], k=k, exclude=exclude[short], gold=gold[short])
+        more = also_out.of(short)
+        within = np.arange(len(more.item)) - np.searchsorted(more.item, more.item)
+        every = np.full((len(short), within.max() + 1), -1)
+        every[more.item, within] = more.row
+        again = aim.best(which[short], k=k, exclude=np.hstack([out[short], every]), gold=gold[short])
         rows[short, : again.rows.shape[1]], scores[short, : again.rows.shape[1]] = again.rows, again.scores
-    item, column = np.nonzero(others >= 0)
-    item, row = np.unique(np.stack([item, others[item, column]]), axis=1)
-    apart = (own[item] != row[:, np.newaxis]).all(axis=1)
-    before, beside = _ahead(aim, which, item[apart], row[apart], gold)
+    apart = (out[also_out.item] != also_out.row[:, np.newaxis]).all(axis=1)
+    further = Further(also_out.item[apart], also_out.row[apart])
+    before, beside = _ahead(aim, which, further.join(Further.none()), gold)
     assert best.rank_min is not None and best.rank_max is not None
     ranked = best.rank_min > 0
     return Answers(
@@ -138,21 +145,35 @@ def _best(aim: Objective, which: I64, k: int, exclude: I64, gold: I64) -> Answer
     )
 
 
-def _ahead(aim: Objective, which: I64, item: I64, row: I64, gold: I64) -> tuple[I64, I64]:
-    """How many of the `row` of each item score above its gold row, and how many at least as much; int64 [n] each."""
-    item, row = item[gold[item] >= 0], row[gold[item] >= 0]
-    theirs, own = aim.scores(which[item], row), aim.scores(which[item], gold[item])
+def _marked(rows: I64, further: Further) -> Bool:
+    """Which of `rows` [n, k] stand in `further`."""
+    marked = np.zeros(rows.shape, dtype=np.bool_)
+    at, column = np.nonzero(rows[further.item] == further.row[:, np.newaxis])
+    marked[further.item[at], column] = True
+    return marked
+
+
+def _ahead(aim: Objective, which: I64, further: Further, gold: I64) -> tuple[I64, I64]:
+    """How many of the further rows of each item score above its gold row, and how many at least as much; [n] each."""
+    has = gold[further.item] >= 0
+    item, row = further.item[has], further.row[has]
+    items, place = np.unique(item, return_inverse=True)
+    theirs, own = aim.scores(which[item], row), aim.scores(which[items], gold[items])[place]
     n = len(which)
     return np.bincount(item[theirs > own], minlength=n), np.bincount(item[theirs >= own], minlength=n)
 
 
-def _best_accepted(aim: Objective, which: I64, accepted: I64, exclude: I64, lookup: Lookup) -> I64:
+def _best_accepted(
+    aim: Objective, which: I64, accepted: I64, also: Further, out: I64, also_out: Further, lookup: Lookup
+) -> I64:
     """Of the rows that would be right and may answer, the one with the best score; -1 where there is none."""
-    item, column = np.nonzero(accepted >= 0)
-    row = accepted[item, column]
-    more_items, more_rows = _variants(accepted, lookup)
-    item, row = np.concatenate([item, more_items]), np.concatenate([row, more_rows])
-    may = (exclude[item] != row[:, np.newaxis]).all(axis=1)
+    own = np.flatnonzero(accepted >= 0)
+    every = Further(own, accepted[own]).join(also).join(_variants(accepted[:, np.newaxis], also, lookup))
+    item, row = every.item, every.row
+    may = (out[item] != row[:, np.newaxis]).all(axis=1)
+    size = len(lookup.same)
+    if len(also_out.item):
+        may &= ~np.isin(item * size + row, also_out.item * size + also_out.row)
     item, row = item[may], row[may]
     several = np.bincount(item, minlength=len(which))[item] > 1
     scores = np.zeros(len(item), dtype=np.float32)
@@ -164,23 +185,20 @@ def _best_accepted(aim: Objective, which: I64, accepted: I64, exclude: I64, look
     return gold
 
 
-def _variants(rows: I64, lookup: Lookup) -> tuple[I64, I64]:
-    """The later rows that fold like `rows` [n, m]: which of the n each belongs to, and the row."""
-    pairs: Sequence[tuple[int, int]] = [
-        (i, other)
-        for i, own in enumerate(rows.tolist() if lookup.has_variants else [])
-        for row in dict.fromkeys(own)
-        for other in lookup.variants(row)
-    ]
-    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return both[:, 0].copy(), both[:, 1].copy()
+def _variants(rows: I64, also: Further, lookup: Lookup) -> Further:
+    """The later rows that fold like `rows` [n, m] or like the further ones, each once an item."""
+    place, row = lookup.variants(rows.ravel())
+    more, of_more = lookup.variants(also.row)
+    return Further(place // max(1, rows.shape[1]), row).join(Further(also.item[more], of_more))
 
 
-def _choose(best: I64, given: I64, lookup: Lookup, shortlist: int) -> tuple[I64, Bool]:
+def _choose(best: I64, given: I64, also: Further, lookup: Lookup, shortlist: int) -> tuple[I64, Bool]:
     """Where in `best` [n, shortlist + 1] each answer stands, int64 [n]; and which other rows might have been it."""
     filled = best >= 0
     words = np.where(filled, lookup.same[best], -1)
-    allowed = filled & (words[:, :, np.newaxis] != given[:, np.newaxis, :]).all(axis=2)
+    allowed = filled & ~_marked(words, also)
+    for column in given.T:
+        allowed &= words != column[:, np.newaxis]
     looked_at = allowed[:, :shortlist]
     last = np.maximum(filled[:, :shortlist].sum(axis=1) - 1, 0)
     place = np.where(looked_at.any(axis=1), looked_at.argmax(axis=1), last)

@@ -11,16 +11,17 @@ import numpy.typing as npt
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import MissingExtraError
 from wordgeo.evaluation.protocols import Protocol
-from wordgeo.evaluation.suites import CategorySuite, Note
-from wordgeo.results import Result, Table
+from wordgeo.evaluation.report import BenchmarkReport, facts
+from wordgeo.evaluation.suites import CategorySuite
+from wordgeo.results import Table
 
 __all__ = ["CategoryReport", "score_categories"]
 
 STARTS = 10
 
 
-@dataclasses.dataclass(frozen=True, repr=False)
-class CategoryReport(Result):
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class CategoryReport(BenchmarkReport):
     """Purity of as many clusters as there are categories: the share of words that are in their cluster's main one.
 
     `score` is `purity`, over the words in the vocabulary. `low` and `high` are the lowest and highest purity of
@@ -28,13 +29,6 @@ class CategoryReport(Result):
     clusters of the same sizes at random.
     """
 
-    suite: str
-    path: str
-    method: str
-    protocol: Protocol
-    words: int
-    level: float
-    score: float | None
     items: int
     in_vocabulary: int
     coverage: float
@@ -43,9 +37,6 @@ class CategoryReport(Result):
     low: float | None
     high: float | None
     chance: float | None
-    malformed: int
-    notes: tuple[Note, ...]
-    seed: int
     starts: int = STARTS
     interval: str = "range over starts"
     kind: str = "categories"
@@ -53,7 +44,10 @@ class CategoryReport(Result):
     def tables(self) -> list[Table]:
         """One row."""
         columns = ("items", "in_vocabulary", "categories", "purity", "low", "high", "chance")
-        notes = [f"low to high: {self.starts} clusterings from other starts; chance: the same, at random."]
+        notes = [
+            f"low to high: {self.starts} clusterings from other starts; chance: the same, at random.",
+            *self.about_file(),
+        ]
         values = [getattr(self, name) for name in columns]
         return [Table(columns, [values], f"{self.suite}: purity of k-means on unit vectors", notes)]
 
@@ -84,12 +78,7 @@ def score_categories(
             chance.append(_purity(shuffler.permutation(clusters), labels))
     own = purities[0] if purities else None
     return CategoryReport(
-        suite=suite.name,
-        path=suite.path,
-        method="k-means",
-        protocol=protocol,
-        words=len(model),
-        level=level,
+        **facts(model, suite, protocol, method="k-means", level=level, seed=seed),
         score=own,
         items=len(rows),
         in_vocabulary=len(known),
@@ -99,9 +88,6 @@ def score_categories(
         low=min(purities, default=None),
         high=max(purities, default=None),
         chance=float(np.mean(chance)) if chance else None,
-        malformed=sum(note.skipped for note in suite.notes),
-        notes=suite.notes,
-        seed=seed,
     )
 
 

@@ -1,4 +1,4 @@
-"""Comparisons on the same questions: of models, and of protocols rule by rule."""
+"""Comparisons of models on the same questions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import numpy.typing as npt
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.evaluation.analogy import Solved, solve
+from wordgeo.evaluation.choices import Chosen, choose
 from wordgeo.evaluation.clusters import PairBootstrap, holm, mcnemar
-from wordgeo.evaluation.protocols import PROTOCOLS, RULES, Protocol
-from wordgeo.evaluation.report import AnalogyReport, report_analogies
+from wordgeo.evaluation.protocols import Protocol
+from wordgeo.evaluation.registry import load_suite
+from wordgeo.evaluation.relations import Graded, grade
 from wordgeo.evaluation.run import protocol_of
 from wordgeo.evaluation.similarity import score_pairs
-from wordgeo.evaluation.statistics import RESAMPLES, difference_of_spearman
-from wordgeo.evaluation.suites import AnalogySuite, SimilaritySuite, Suite, load_suite
+from wordgeo.evaluation.statistics import RESAMPLES, difference_of_spearman, spearman
+from wordgeo.evaluation.suites import AnalogySuite, ChoiceSuite, RelationSuite, SimilaritySuite, Suite
 from wordgeo.progress import SilentProgress
 from wordgeo.results import Result, Table
 from wordgeo.validate import number, whole_number
@@ -27,10 +29,7 @@ from wordgeo.validate import number, whole_number
 __all__ = [
     "Comparison",
     "ComparisonReport",
-    "ProtocolReport",
-    "RuleEffect",
     "compare_models",
-    "compare_protocols",
 ]
 
 BASIS = "gensim"
@@ -40,8 +39,9 @@ BASIS = "gensim"
 class Comparison:
     """Two models on the questions (or pairs) that both could be asked.
 
-    `difference` is second minus first (accuracy or Spearman), from `low` to `high` by the paired bootstrap (over word
-    pairs), `bootstrap_p` its p-value. `only_first` and `only_second` are questions that one alone answered right, and
+    `difference` is second minus first (accuracy, Spearman, or the mean of Spearman over relations), `low` to `high` its
+    paired bootstrap interval (over word pairs, or over relations), and `bootstrap_p` its p-value. `only_first` and
+    `only_second` are questions that one alone answered right, and
     `mcnemar_p` the exact test of them, which takes questions for independent; both None for similarities. `p_value` is
     the larger of the two, `holm_p` the same adjusted for all comparisons of the report. `verdict` says better only
     where `holm_p` is below 1 - level.
@@ -119,7 +119,23 @@ def compare_models(
             for name, model in models.items()
         }
         for a, b in combinations(models, 2):
-            found.append(_answers(a, b, solved[a], solved[b], level, seed))
+            asked = solved[a].asked
+            found.append(_answers(a, b, solved[a], solved[b], asked.pairs, asked.section, level, seed))
+    elif isinstance(loaded, ChoiceSuite):
+        chosen = {
+            name: choose(model, loaded, used, method=method, seed=seed, threads=threads)
+            for name, model in models.items()
+        }
+        alone = np.stack([np.arange(len(loaded.questions)), np.full(len(loaded.questions), -1)], axis=1)
+        for a, b in combinations(models, 2):
+            found.append(_answers(a, b, chosen[a], chosen[b], alone, np.zeros_like(alone[:, 0]), level, seed))
+    elif isinstance(loaded, RelationSuite):
+        graded = {
+            name: grade(model, loaded, used, method=method, seed=seed, threads=threads)
+            for name, model in models.items()
+        }
+        for a, b in combinations(models, 2):
+            found.append(_relations(a, b, loaded, graded[a], graded[b], level, seed))
     elif isinstance(loaded, SimilaritySuite):
         cosines = {name: score_pairs(model, loaded, used) for name, model in models.items()}
         for a, b in combinations(models, 2):
@@ -128,25 +144,70 @@ def compare_models(
             found.append(_correlations(a, b, *values, level=level, seed=seed))
         method = "cosine"
     else:
-        raise OptionError(f"{loaded.name} is no suite of analogies or similarities; only those are compared")
+        raise OptionError(f"{loaded.name} has categories, which are not compared; give another suite")
     tested = [one.p_value for one in found if one.p_value is not None]
     adjusted = iter(holm(tested))
     judged = tuple(_judged(one, next(adjusted), level) if one.p_value is not None else one for one in found)
     return ComparisonReport(loaded.name, loaded.path, method, used, level, seed, judged)
 
 
-def _answers(first: str, second: str, a: Solved, b: Solved, level: float, seed: int) -> Comparison:
+def _answers(
+    first: str,
+    second: str,
+    a: Solved | Chosen,
+    b: Solved | Chosen,
+    pairs: npt.NDArray[np.int64],
+    strata: npt.NDArray[np.int64],
+    level: float,
+    seed: int,
+) -> Comparison:
     both = a.tried & b.tried
     x, y = a.correct[both].astype(float), b.correct[both].astype(float)
     if not len(x):
         return _none(first, second)
     only_first, only_second = int((x > y).sum()), int((y > x).sum())
     exact = mcnemar(only_first, only_second)
-    bootstrap = PairBootstrap(a.asked.pairs[both], a.asked.section[both], seed)
-    low, high, by_pair = bootstrap.difference(y - x, level) or (None, None, 1.0)
+    low, high, by_pair = _of_mean(y - x, pairs[both], strata[both], level, seed)
     return Comparison(
         first, second, len(x), float(x.mean()), float(y.mean()), float((y - x).mean()), low, high, only_first,
         only_second, exact, by_pair, max(exact, by_pair), None, "no verdict",
+    )  # fmt: skip
+
+
+def _of_mean(
+    values: npt.NDArray[np.float64],
+    pairs: npt.NDArray[np.int64],
+    strata: npt.NDArray[np.int64],
+    level: float,
+    seed: int,
+) -> tuple[float | None, float | None, float]:
+    """Ends of the interval of a mean difference, and the p-value that it is 0."""
+    ends, p_values = PairBootstrap(pairs, strata, seed).of(values[:, np.newaxis]).differences(level)
+    if np.isnan(ends).any():
+        return None, None, 1.0
+    return float(ends[0, 0]), float(ends[1, 0]), float(p_values[0])
+
+
+def _relations(
+    first: str, second: str, suite: RelationSuite, a: list[Graded], b: list[Graded], level: float, seed: int
+) -> Comparison:
+    """Means of Spearman's coefficient over the relations in which it is there for both, on pairs that both know."""
+    found = []
+    for relation, x, y in zip(suite.relations, a, b, strict=True):
+        both = x.known & y.known
+        human = np.array(relation.scores)[both]
+        values = spearman(human, x.scores[both]), spearman(human, y.scores[both])
+        if None not in values:
+            found.append(values)
+    if not found:
+        return _none(first, second)
+    each = np.array(found, dtype=np.float64)
+    alone = np.stack([np.arange(len(each)), np.full(len(each), -1)], axis=1)
+    low, high, p_value = _of_mean(each[:, 1] - each[:, 0], alone, np.zeros_like(alone[:, 0]), level, seed)
+    x_mean, y_mean = each.mean(axis=0).tolist()
+    return Comparison(
+        first, second, len(each), x_mean, y_mean, y_mean - x_mean, low, high, None, None, None, p_value, p_value, None,
+        "no verdict",
     )  # fmt: skip
 
 
@@ -180,115 +241,3 @@ def _judged(one: Comparison, p_value: float, level: float) -> Comparison:
     if p_value < 1 - level and one.difference:
         verdict = f"{one.second if one.difference > 0 else one.first} is better"
     return dataclasses.replace(one, holm_p=p_value, verdict=verdict)
-
-
-@dataclasses.dataclass(frozen=True)
-class RuleEffect:
-    """What one rule of `protocol` does when it is put into the basis in the place of its own.
-
-    `moved` is how many questions come out otherwise (right, wrong or not asked); `to_right` and `from_right` how many
-    of them become right or stop being right.
-    """
-
-    protocol: str
-    rule: str
-    moved: int
-    to_right: int
-    from_right: int
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class ProtocolReport(Result):
-    """One model under several protocols, and which rule moved which questions against `basis`."""
-
-    suite: str
-    path: str
-    method: str
-    basis: str
-    reports: tuple[AnalogyReport, ...]
-    effects: tuple[RuleEffect, ...]
-    kind: str = "protocols"
-
-    @property
-    def score(self) -> float | None:
-        """The headline of the basis."""
-        return next(report.score for report in self.reports if report.protocol.name == self.basis)
-
-    def tables(self) -> list[Table]:
-        """The scores side by side, and the effects of the rules."""
-        rows = [
-            (r.protocol.name, r.protocol.reproduces, r.score, r.total.correct_all,
-             r.total.in_vocabulary if r.score == r.total.accuracy else r.total.questions,
-             *((r.total.pair_low, r.total.pair_high) if r.score == r.total.accuracy
-               else (r.total.pair_low_all, r.total.pair_high_all)))
-            for r in self.reports
-        ]  # fmt: skip
-        columns = ("protocol", "reproduces", "score", "correct", "of", "pair_low", "pair_high")
-        scores = Table(columns, rows, f"{self.suite}: {self.method} under every protocol")
-        names = ("protocol", "rule", "moved", "to_right", "from_right")
-        notes = [f"moved: questions that come out otherwise when this rule alone replaces that of {self.basis}."]
-        effects = [dataclasses.astuple(effect) for effect in self.effects]
-        return [scores, Table(names, effects, "Which rule moves how many questions", notes)]
-
-
-def compare_protocols(
-    model: Embeddings,
-    suite: str | AnalogySuite,
-    *,
-    method: str = "3cosadd",
-    level: float = 0.95,
-    seed: int = 1,
-    threads: int | None = None,
-    **rules: Any,
-) -> ProtocolReport:
-    """Scores a model under every protocol, and tells apart which rules make the difference from gensim's.
-
-    `rules` (as `limit`, `unknown`) replace those of every protocol. Raises `OptionError` for a suite of another kind.
-    """
-    loaded = load_suite(suite) if isinstance(suite, str) else suite
-    if not isinstance(loaded, AnalogySuite):
-        raise OptionError(f"{loaded.name} is no suite of analogies, where protocols differ; choose one protocol")
-    protocols = {name: protocol_of(protocol, **rules) for name, protocol in PROTOCOLS.items()}
-    known: dict[Protocol, Solved] = {}
-
-    def solved(protocol: Protocol) -> Solved:
-        key = dataclasses.replace(protocol, name="", reproduces="", syntactic="gram")
-        if key not in known:
-            known[key] = solve(
-                model, loaded, protocol, method=method, seed=seed, threads=threads, progress=SilentProgress()
-            )
-        return known[key]
-
-    basis = protocols[BASIS]
-    before = _outcomes(solved(basis), basis)
-    effects, reports = [], []
-    for name, protocol in protocols.items():
-        reports.append(
-            report_analogies(
-                model, loaded, solved(protocol), protocol, method=method, level=level, seed=seed, records=False
-            )
-        )
-        changes = [
-            (rule, {field: getattr(protocol, field) for field in fields})
-            for rule, fields in RULES.items()
-            if any(getattr(protocol, field) != getattr(basis, field) for field in fields)
-        ]
-        for rule, values in changes:
-            mixed = dataclasses.replace(basis, **values)
-            effects.append(_effect(name, rule, before, _outcomes(solved(mixed), mixed)))
-        if name != BASIS:
-            effects.append(_effect(name, "all together", before, _outcomes(solved(protocol), protocol)))
-    return ProtocolReport(loaded.name, loaded.path, method, BASIS, tuple(reports), tuple(effects))
-
-
-def _outcomes(solved: Solved, protocol: Protocol) -> npt.NDArray[np.int64]:
-    """1 for a right answer, 0 for a wrong one, -1 for a question that does not count."""
-    counts = solved.tried | (protocol.unknown != "skip")
-    return np.where(counts, solved.correct.astype(np.int64), -1)
-
-
-def _effect(protocol: str, rule: str, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> RuleEffect:
-    moved = before != after
-    return RuleEffect(
-        protocol, rule, int(moved.sum()), int((moved & (after == 1)).sum()), int((moved & (before == 1)).sum())
-    )

@@ -7,8 +7,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from wordgeo.evaluation.compare import ComparisonReport, ProtocolReport
-from wordgeo.evaluation.report import AnalogyReport, SimilarityReport
+from wordgeo.evaluation.analogy_report import AnalogyReport
+from wordgeo.evaluation.categories import CategoryReport
+from wordgeo.evaluation.choices import ChoiceReport
+from wordgeo.evaluation.compare import ComparisonReport
+from wordgeo.evaluation.protocol_report import ProtocolReport
+from wordgeo.evaluation.relations import RelationReport
+from wordgeo.evaluation.similarity_report import SimilarityReport
 from wordgeo.results import Result, Table
 
 __all__ = ["bars", "html_page", "markdown"]
@@ -72,6 +77,17 @@ def _bars_of(result: Result) -> tuple[str, list[Bar]]:
         parts = {"Spearman": result.spearman, "Pearson": result.pearson}
         title = f"{result.suite}: correlation with people's scores, with bootstrap intervals"
         return title, [(name, found.value, found.low, found.high) for name, found in parts.items()]
+    if isinstance(result, RelationReport):
+        drawn = [(row.name, row.spearman, row.low, row.high) for row in result.relations]
+        drawn += [(mean.name, mean.spearman, mean.low, mean.high) for mean in (*result.groups, result.total)]
+        return f"{result.suite}: Spearman's coefficient, with bootstrap intervals", drawn
+    if isinstance(result, ChoiceReport):
+        title = f"{result.suite}: accuracy of questions in the vocabulary, with Wilson's interval, and chance"
+        own = (result.method, result.accuracy, result.low, result.high)
+        return title, [own, ("chance", result.chance, None, None)]
+    if isinstance(result, CategoryReport):
+        title = f"{result.suite}: purity, with its range over starts, and chance"
+        return title, [(result.method, result.purity, result.low, result.high), ("chance", result.chance, None, None)]
     if isinstance(result, ProtocolReport):
         title = f"{result.suite}: accuracy of questions in the vocabulary, by protocol"
         parts_of = [(r.protocol.name, r.total) for r in result.reports]

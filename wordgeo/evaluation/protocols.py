@@ -94,26 +94,34 @@ class Lookup:
         self._fold = fold
         self._first: dict[str, int] = {}
         words = (vocabulary.words if hasattr(vocabulary, "words") else vocabulary)[:limit]
-        of_model = map(fold, words) if fold_model else words
-        self.same = np.fromiter(
-            (self._first.setdefault(word, row) for row, word in enumerate(of_model)), np.int64, len(words)
-        )
-        self._variants: dict[int, list[int]] = {}
-        for row in np.flatnonzero(self.same != np.arange(len(words))).tolist():
-            self._variants.setdefault(int(self.same[row]), []).append(row)
+        of_model = _folded(words, fold) if fold_model else words
+        self.same = np.fromiter(map(self._first.setdefault, of_model, range(len(words))), np.int64, len(words))
+        later = np.flatnonzero(self.same != np.arange(len(words)))
+        self._later = later[np.argsort(self.same[later], kind="stable")]
+        self._bounds = np.searchsorted(self.same[self._later], np.arange(len(words) + 1)) if len(later) else None
 
     def rows(self, words: Iterable[str]) -> npt.NDArray[np.int64]:
         """The row that stands for each word, -1 for one that is not known."""
         return np.array([self._first.get(self._fold(word), -1) for word in words], dtype=np.int64)
 
-    @property
-    def has_variants(self) -> bool:
-        """Whether any row stands for another."""
-        return bool(self._variants)
+    def variants(self, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The later rows for which `rows` int64 [n] (-1: none) stand: which of the n each belongs to, and the row."""
+        if self._bounds is None:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        places = np.flatnonzero(rows >= 0)
+        begin = self._bounds[rows[places]]
+        sizes = self._bounds[rows[places] + 1] - begin
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return np.repeat(places, sizes), self._later[np.repeat(begin, sizes) + within]
 
-    def variants(self, row: int) -> Sequence[int]:
-        """The later rows for which `row` stands."""
-        return self._variants.get(row, ())
+
+def _folded(words: Sequence[str], fold: Callable[[str], str]) -> Iterable[str]:
+    """Every word folded; all at once where that is the same, since folding knows no lines."""
+    if fold in (str.upper, str.lower):
+        folded = fold("\n".join(words)).split("\n")
+        if len(folded) == len(words):
+            return folded
+    return map(fold, words)
 
 
 # Which fields make up a rule whose effect on a score is told apart.

@@ -6,10 +6,12 @@ import dataclasses
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from wordgeo.errors import FormatError
+from wordgeo.evaluation.graded_readers import is_graded, read_choices, read_relations
+from wordgeo.evaluation.lines import Lines, Notes, counted, in_order, read_lines
 from wordgeo.evaluation.suites import (
     AnalogySuite,
     CategorySuite,
@@ -18,37 +20,38 @@ from wordgeo.evaluation.suites import (
     Question,
     Section,
     SimilaritySuite,
+    Suite,
     WordPair,
 )
 
 __all__ = ["read_file", "read_folder"]
 
-Lines = list[tuple[int, str]]
-Notes = list[Note]
-
 ALTERNATIVES = re.compile(r"[/,]")
 TAGGED = re.compile(r"(.+)-[nvjar]")  # MEN's lemma form, sun-n
 UNKNOWN = (
     "neither analogies (': section' lines, then four words a line; or pairs, word TAB word/word), nor similarities "
-    "(word TAB word TAB score), nor categories (word TAB category)"
+    "(word TAB word TAB score), nor categories (word TAB category), nor multiple choice (a pair, the pairs to choose "
+    "from, and the letter of the right one)"
 )
 KIND_BY_LINES = 200  # as many lines from the first decide which format a file has
 
 
-def read_file(name: str, path: Path) -> AnalogySuite | SimilaritySuite | CategorySuite:
+def read_file(name: str, path: Path) -> Suite:
     """The suite in one file. Raises `FormatError` where there is none."""
     notes: Notes = []
-    lines = list(_lines(path, notes))
+    lines = list(read_lines(path, notes))
     kind = _kind(path, lines)
     if kind == "similarity":
         pairs = _pairs(lines, notes)
         if not pairs:
             raise FormatError("there is no scored pair in it; a line is: word TAB word TAB number", path)
-        return SimilaritySuite(name, str(path), pairs, _sorted(notes))
+        return SimilaritySuite(name, str(path), pairs, in_order(notes))
+    if kind == "choices":
+        return read_choices(name, path, lines, notes)
     if kind == "categories":
         found = _columns(lines, notes)
         return CategorySuite(
-            name, str(path), tuple(a for _, a, _ in found), tuple(b for *_, b in found), _sorted(notes)
+            name, str(path), tuple(a for _, a, _ in found), tuple(b for *_, b in found), in_order(notes)
         )
     if kind == "analogy":
         sections = _sections(path, lines, notes)
@@ -57,17 +60,22 @@ def read_file(name: str, path: Path) -> AnalogySuite | SimilaritySuite | Categor
     elif kind == "pairs":
         sections = (Section.of_pairs(path.stem, _word_pairs(lines, notes)),)
     else:
+        unread = next((note for note in notes if note.skipped), None)
+        if unread is not None:
+            raise FormatError(f"{unread.problem}; save the file as UTF-8", path, unread.line)
         raise FormatError(UNKNOWN, path)
     if not any(section.questions for section in sections):
         raise FormatError("there is no question in it; an analogy file has four words a line", path)
-    return AnalogySuite(name, str(path), sections, _sorted(notes))
+    return AnalogySuite(name, str(path), sections, in_order(notes))
 
 
-def read_folder(name: str, path: Path) -> AnalogySuite | CategorySuite:
-    """The suite in a folder: a file for each section (pairs, as in BATS) or for each category (words).
+def read_folder(name: str, path: Path) -> Suite:
+    """The suite in a folder: a file for each section (pairs, as in BATS) or for each category (words), or SemEval's.
 
     Raises `FormatError` where there is none.
     """
+    if is_graded(path):
+        return read_relations(name, path)
     files = sorted(file for file in path.rglob("*.txt") if file.is_file())
     questions = sorted(path.glob("*.questions"))
     if questions and not files:
@@ -78,7 +86,7 @@ def read_folder(name: str, path: Path) -> AnalogySuite | CategorySuite:
     sections, words, categories = [], [], []
     for file in files:
         mine: Notes = []
-        lines = list(_lines(file, mine))
+        lines = list(read_lines(file, mine))
         kind = _kind(file, lines)
         place = str(file.relative_to(path))
         if kind in ("pairs", "categories"):
@@ -89,7 +97,7 @@ def read_folder(name: str, path: Path) -> AnalogySuite | CategorySuite:
             categories += [file.stem] * len(lines)
         else:
             mine.append(Note(1, "neither pairs (word TAB word/word) nor one word a line", skipped=True))
-        notes += [dataclasses.replace(note, file=place) for note in _sorted(mine)]
+        notes += [dataclasses.replace(note, file=place) for note in in_order(mine)]
     if any(section.questions for section in sections):
         for file_words in categories:
             notes.append(Note(1, "one word a line, among files of pairs", skipped=True, file=file_words + ".txt"))
@@ -97,32 +105,6 @@ def read_folder(name: str, path: Path) -> AnalogySuite | CategorySuite:
     if words:
         return CategorySuite(name, str(path), tuple(words), tuple(categories), tuple(notes))
     raise FormatError("a folder without a benchmark; give one with a file of pairs, or of words, a section", path)
-
-
-def _lines(path: Path, notes: Notes) -> Iterator[tuple[int, str]]:
-    """Numbers and texts of the lines that are not blank, as UTF-8 without byte order mark and line ends."""
-    data = path.read_bytes()
-    if data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
-        notes.append(Note(1, "a byte order mark, which is left out", skipped=False))
-    carriage_returns: list[int] = []
-    for number, raw in enumerate(data.split(b"\n"), 1):
-        if raw.endswith(b"\r"):
-            raw = raw.rstrip(b"\r")
-            carriage_returns.append(number)
-        if b"\r" in raw:
-            notes.append(Note(number, "a CR character inside the line, which is read as a space", skipped=False))
-            raw = raw.replace(b"\r", b" ")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError as error:
-            notes.append(Note(number, f"not UTF-8 at byte {error.start}", skipped=True))
-            continue
-        if text.strip():
-            yield number, text
-    if carriage_returns:
-        count = len(carriage_returns)
-        notes.append(Note(carriage_returns[0], f"CR before the line end, here and in all {count} lines", skipped=False))
 
 
 def _separator(text: str) -> str | None:
@@ -140,15 +122,17 @@ def _kind(path: Path, lines: Lines) -> str | None:
         return "analogy"
     votes: Counter[str] = Counter()
     second: set[str] = set()
-    for _, text in lines[:KIND_BY_LINES]:
-        if text.startswith("#"):
-            continue
+    told = [text for _, text in lines if not text.startswith("#")][:KIND_BY_LINES]
+    letters = sum(len(text.strip()) == 1 and text.strip().isalpha() for text in told)
+    if letters and 4 * letters <= len(told) <= 40 * letters:
+        return "choices"
+    for text in told:
         words = text.split()
         by_tab = text.split("\t")
         fields = _fields(text, _separator(text))
         if len(fields) > 2 and any(_number(field) is not None for field in fields[2:]):
             votes["similarity"] += 1
-        elif len(words) in (4, 8) or (len(words) == 3 and path.suffix == ".questions"):
+        elif len(words) in (4, 8) or _tag(words) or (len(words) == 3 and path.suffix == ".questions"):
             votes["msr"] += 1
         elif (len(by_tab) == 2 and all(field.strip() for field in by_tab)) or len(words) == 2:
             votes["pairs"] += 1
@@ -176,18 +160,18 @@ def _sections(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
             sections[-1][1].append(_question(number, words))
         else:
             hint = "; a section line is ': name', with a space" if text.startswith(":") else ""
-            notes.append(Note(number, f"{_counted(len(words), 'word')}, not 4{hint}", skipped=True))
-    return tuple(Section.of_questions(name, tuple(questions)) for name, questions in sections)
+            notes.append(Note(number, f"{counted(len(words), 'word')}, not 4{hint}", skipped=True))
+    return tuple(Section(name, tuple(questions)) for name, questions in sections)
 
 
 def _msr(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
-    """Questions without section lines: a b c d; the same and four tags; or a b c, with `tag d` in a second file."""
+    """Questions without section lines: a b c d; the same and four tags; a b c tag d; or a b c, and `tag d` apart."""
     answers: dict[int, list[str]] = {}
     if path.suffix == ".questions":
         other = path.with_suffix(".answers")
         if not other.is_file():
             raise FormatError(f"the answers are missing; put {other.name} beside it", path)
-        answers = {number: text.split() for number, text in _lines(other, notes)}
+        answers = {number: text.split() for number, text in read_lines(other, notes)}
     sections: dict[str, list[Question]] = {}
     for number, text in lines:
         if text.startswith("#"):
@@ -198,13 +182,20 @@ def _msr(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
             sections.setdefault(answer[0], []).append(_question(number, [*words, answer[1]]))
         elif not answers and len(words) == 4:
             sections.setdefault(path.stem, []).append(_question(number, words))
+        elif not answers and _tag(words):
+            sections.setdefault(words[3], []).append(_question(number, [*words[:3], words[4]]))
         elif not answers and len(words) == 8:
             sections.setdefault(f"{words[4]}_{words[5]}", []).append(_question(number, words[:4]))
         elif answers:
-            notes.append(Note(number, f"{_counted(len(words), 'word')} and an answer of {len(answer)}", skipped=True))
+            notes.append(Note(number, f"{counted(len(words), 'word')} and an answer of {len(answer)}", skipped=True))
         else:
-            notes.append(Note(number, f"{_counted(len(words), 'word')}, not 4", skipped=True))
-    return tuple(Section.of_questions(name, tuple(questions)) for name, questions in sections.items())
+            notes.append(Note(number, f"{counted(len(words), 'word')}, not 4", skipped=True))
+    return tuple(Section(name, tuple(questions)) for name, questions in sections.items())
+
+
+def _tag(words: Sequence[str]) -> bool:
+    """Whether five words are a question with a tag such as NN_NNS before the last one."""
+    return len(words) == 5 and re.fullmatch("[A-Za-z]+_[A-Za-z]+", words[3]) is not None
 
 
 def _question(number: int, words: Sequence[str]) -> Question:
@@ -233,7 +224,7 @@ def _columns(lines: Lines, notes: Notes) -> list[tuple[int, str, str]]:
         if len(fields) == 2 and all(fields):
             found.append((number, fields[0], fields[1]))
         else:
-            notes.append(Note(number, f"{_counted(len(fields), 'field')}, not 2", skipped=True))
+            notes.append(Note(number, f"{counted(len(fields), 'field')}, not 2", skipped=True))
     return found
 
 
@@ -251,7 +242,7 @@ def _pairs(lines: Lines, notes: Notes) -> tuple[Pair, ...]:
         if header and len(rows) > 1:
             notes.append(Note(number, "a header line, which is left out", skipped=False))
         elif len(fields) != width:
-            notes.append(Note(number, f"{_counted(len(fields), 'field')}, not {width}", skipped=True))
+            notes.append(Note(number, f"{counted(len(fields), 'field')}, not {width}", skipped=True))
         elif not all(fields[:2]):
             notes.append(Note(number, "an empty field", skipped=True))
         elif place >= width or (score := _number(fields[place])) is None:
@@ -278,11 +269,3 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _sorted(notes: Notes) -> tuple[Note, ...]:
-    return tuple(sorted(notes, key=lambda note: note.line))

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any
 
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.evaluation.analogy import solve
+from wordgeo.evaluation.analogy_report import AnalogyReport, report_analogies
 from wordgeo.evaluation.categories import CategoryReport, score_categories
+from wordgeo.evaluation.choices import ChoiceReport, choose, report_choices
 from wordgeo.evaluation.objectives import METHODS
 from wordgeo.evaluation.protocols import PROTOCOLS, Protocol
-from wordgeo.evaluation.report import AnalogyReport, SimilarityReport, report_analogies, report_similarity
+from wordgeo.evaluation.registry import load_suite
+from wordgeo.evaluation.relations import RelationReport, grade, report_relations
 from wordgeo.evaluation.similarity import score_pairs
-from wordgeo.evaluation.suites import AnalogySuite, CategorySuite, SimilaritySuite, load_suite
+from wordgeo.evaluation.similarity_report import SimilarityReport, report_similarity
+from wordgeo.evaluation.suites import (
+    CategorySuite,
+    ChoiceSuite,
+    RelationSuite,
+    SimilaritySuite,
+    Suite,
+)
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice, number, whole_number
@@ -23,7 +34,7 @@ __all__ = ["evaluate", "protocol_of"]
 
 def evaluate(
     model: Embeddings,
-    suite: str | os.PathLike[str] | AnalogySuite | SimilaritySuite | CategorySuite,
+    suite: str | os.PathLike[str] | Suite,
     *,
     method: str = "3cosadd",
     protocol: str | Protocol = "gensim",
@@ -36,10 +47,14 @@ def evaluate(
     records: bool = False,
     threads: int | None = None,
     progress: Progress | bool | None = None,
-) -> AnalogyReport | SimilarityReport | CategoryReport:
-    """Scores a model on analogies (accuracy), word similarities (Spearman, Pearson) or categories (purity).
+) -> AnalogyReport | ChoiceReport | RelationReport | SimilarityReport | CategoryReport:
+    """Scores a model on a benchmark: a frozen report of the suite's kind, with intervals.
 
-    `suite` is "google", "wordsim353", "simlex999", a file or folder, or a suite already loaded. `method` answers
+    Analogies give accuracies (`AnalogyReport`), multiple choice an accuracy (`ChoiceReport`), graded relations Spearman
+    and MaxDiff (`RelationReport`), word similarities Spearman and Pearson (`SimilarityReport`), categories purity
+    (`CategoryReport`).
+
+    `suite` is a name (`suites` lists them), a file or folder, or a suite already loaded. `method` answers
     analogies, where a is to b as c is to d: "3cosadd", argmax cos(d, b) - cos(d, a) + cos(d, c); "3cosmul", argmax
     s(d, b) s(d, c) / (s(d, a) + ε) with s = (cos + 1) / 2; "pairdirection", argmax cos(b - a, d - c). "3cosavg", argmax
     cos(d, c + mean(b) - mean(a)), and "lrcos", argmax P(d in the class of the b) cos(d, c), learn from all other pairs
@@ -55,8 +70,8 @@ def evaluate(
     Raises `OptionError` for a value no option takes, `NotFoundError` and `FormatError` for the suite's file.
 
     References: T. Mikolov et al. 2013 (3CosAdd, the Google set); O. Levy & Y. Goldberg 2014 (3CosMul);
-    A. Drozd et al. 2016 (3CosAvg, LRCos); T. Linzen 2016 (controls);
-    L. Finkelstein et al. 2002 (WordSim-353); F. Hill, R. Reichart & A. Korhonen 2015 (SimLex-999).
+    A. Drozd et al. 2016 (3CosAvg, LRCos); T. Linzen 2016 (controls); D. Jurgens et al. 2012 (SemEval-2012 Task 2);
+    P. Turney et al. 2003 (SAT); L. Finkelstein et al. 2002 (WordSim-353); F. Hill et al. 2015 (SimLex-999).
 
     >>> import numpy as np
     >>> from wordgeo.vocabulary import Vocabulary
@@ -71,16 +86,20 @@ def evaluate(
     level = number("level", level, 0.5, 0.9999)
     seed = whole_number("seed", seed, 0)
     resolve_threads(threads)
-    loaded = suite if isinstance(suite, (AnalogySuite, SimilaritySuite, CategorySuite)) else load_suite(suite)
+    loaded = load_suite(suite) if isinstance(suite, (str, os.PathLike)) else suite
+    shared: dict[str, Any] = {"method": method, "seed": seed}
     if isinstance(loaded, CategorySuite):
         return score_categories(model, loaded, rules, level=level, seed=seed)
     if isinstance(loaded, SimilaritySuite):
         cosines = score_pairs(model, loaded, rules)
         return report_similarity(model, loaded, cosines, rules, level=level, seed=seed, records=records)
-    answers = solve(
-        model, loaded, rules, method=method, seed=seed, threads=threads, progress=resolve_progress(progress)
-    )
-    return report_analogies(model, loaded, answers, rules, method=method, level=level, seed=seed, records=records)
+    told: dict[str, Any] = {**shared, "level": level, "records": records}
+    if isinstance(loaded, ChoiceSuite):
+        return report_choices(model, loaded, choose(model, loaded, rules, threads=threads, **shared), rules, **told)
+    if isinstance(loaded, RelationSuite):
+        return report_relations(model, loaded, grade(model, loaded, rules, threads=threads, **shared), rules, **told)
+    answers = solve(model, loaded, rules, threads=threads, progress=resolve_progress(progress), **shared)
+    return report_analogies(model, loaded, answers, rules, **told)
 
 
 def protocol_of(

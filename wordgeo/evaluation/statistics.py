@@ -6,6 +6,7 @@ import dataclasses
 import math
 import warnings
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,15 @@ __all__ = [
     "bootstrap_intervals",
     "correlations",
     "difference_of_spearman",
+    "score_end",
+    "spearman",
     "wilson_interval",
 ]
 
 RESAMPLES = 2000
 NUMBERS_A_BLOCK = 1 << 20
+
+Numbers = Any  # a number, or an array of them
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> tuple[float, float] | None:
@@ -39,15 +44,20 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> tuple[f
     if trials == 0:
         return None
     z = NormalDist().inv_cdf((1 + level) / 2)
-    p = successes / trials
-    scale = 1 + z * z / trials
-    middle = (p + z * z / (2 * trials)) / scale
-    half = z / scale * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    low, high = (float(score_end(successes / trials, trials, q)) for q in (-z, z))
+    return low, high
+
+
+def score_end(p: Numbers, trials: Numbers, quantile: Numbers) -> Numbers:
+    """The end of Wilson's interval of a share p of `trials` that belongs to a quantile, negative for the lower end.
+
+    (p + q²/2n + q √(p(1-p)/n + q²/4n²)) / (1 + q²/n). Numbers or arrays that go together.
+    """
+    square = quantile * quantile / trials
+    end = (p + square / 2 + quantile * np.sqrt(p * (1 - p) / trials + square / (4 * trials))) / (1 + square)
     # Without successes (or failures) the end is 0 (or 1) exactly, which rounding would miss.
-    return (
-        0.0 if successes == 0 else max(0.0, middle - half),
-        1.0 if successes == trials else min(1.0, middle + half),
-    )
+    sure = ((p == 0) & (quantile < 0)) | ((p == 1) & (quantile > 0))
+    return np.where(sure, p, np.clip(end, 0.0, 1.0))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +95,19 @@ def correlations(
                 Correlation(value if defined else None, p_value if math.isfinite(p_value) else None, low, high)
             )
     return found[0], found[1]
+
+
+def spearman(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> float | None:
+    """Spearman's coefficient of paired values (each float64 [n]); None where it is not defined, as in `correlations`.
+
+    >>> spearman(np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 2.0]))
+    0.5
+    """
+    if len(x) < 2:
+        return None
+    codes = [np.unique(values, return_inverse=True)[1][np.newaxis] for values in (x, y)]
+    value = float(_pearson_by_row(*(_ranks(code, int(code.max()) + 1) for code in codes))[0])
+    return value if math.isfinite(value) else None
 
 
 def bootstrap_intervals(

@@ -1,29 +1,32 @@
-"""Benchmark suites: what they hold, the ones that come with gensim's package, and files of one's own."""
+"""Benchmark suites: what they hold, whichever file they come from."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import itertools
-import os
-from pathlib import Path
-
-from wordgeo.errors import FormatError, NotFoundError, OptionError
+import functools
+from collections.abc import Sequence
+from typing import overload
 
 __all__ = [
-    "SUITES",
     "AnalogySuite",
     "CategorySuite",
+    "Choice",
+    "ChoiceSuite",
+    "Crossed",
+    "MaxDiff",
     "Note",
     "Pair",
     "Question",
+    "Relation",
+    "RelationSuite",
     "Section",
     "SimilaritySuite",
+    "Suite",
+    "Two",
     "WordPair",
-    "load_suite",
 ]
 
-SUITES = {"google": "questions-words.txt", "wordsim353": "wordsim353.tsv", "simlex999": "simlex999.txt"}
+Two = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -65,47 +68,61 @@ class WordPair:
     also: tuple[str, ...] = ()
 
 
+class Crossed(Sequence[Question]):
+    """The questions that ask for each of some pairs by each other one: n (n - 1), made when they are looked at."""
+
+    def __init__(self, pairs: tuple[WordPair, ...]) -> None:
+        self.pairs = pairs
+
+    def __len__(self) -> int:
+        return len(self.pairs) * (len(self.pairs) - 1)
+
+    @overload
+    def __getitem__(self, i: int) -> Question: ...
+    @overload
+    def __getitem__(self, i: slice) -> tuple[Question, ...]: ...
+    def __getitem__(self, i: int | slice) -> Question | tuple[Question, ...]:
+        if isinstance(i, slice):
+            return tuple(self[j] for j in range(*i.indices(len(self))))
+        given, asked = divmod(range(len(self))[i], len(self.pairs) - 1)
+        p, q = self.pairs[given], self.pairs[asked + (asked >= given)]
+        return Question(q.line, p.a, p.b, q.a, q.b, q.also, p.also)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Crossed) and self.pairs == other.pairs
+
+    def __hash__(self) -> int:
+        return hash(self.pairs)
+
+
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A named group of questions: of its own, or each of its `pairs` put to each other one."""
+    """A named group of questions: of its own, or each of its `pairs` put to each other one (`of_pairs`)."""
 
     name: str
-    questions: tuple[Question, ...]
+    questions: Sequence[Question]
     group: str = ""
-    pairs: tuple[WordPair, ...] = ()
-
-    @classmethod
-    def of_questions(cls, name: str, questions: tuple[Question, ...], group: str = "") -> Section:
-        """A section whose pairs are those that its questions are made of, each once."""
-        pairs: dict[tuple[str, str], WordPair] = {}
-        for q in questions:
-            pairs.setdefault((q.a, q.b), WordPair(q.line, q.a, q.b))
-            pairs.setdefault((q.c, q.expected), WordPair(q.line, q.c, q.expected))
-        return cls(name, questions, group, tuple(pairs.values()))
 
     @classmethod
     def of_pairs(cls, name: str, pairs: tuple[WordPair, ...], group: str = "") -> Section:
         """A section that asks for each pair by each other one."""
-        questions = tuple(
-            Question(asked.line, p.a, p.b, asked.a, asked.b, asked.also, p.also)
-            for p, asked in itertools.permutations(pairs, 2)
-        )
-        return cls(name, questions, group, pairs)
+        return cls(name, Crossed(pairs), group)
+
+    @functools.cached_property
+    def pairs(self) -> tuple[WordPair, ...]:
+        """The pairs that its questions are made of, each once."""
+        if isinstance(self.questions, Crossed):
+            return self.questions.pairs
+        pairs: dict[Two, WordPair] = {}
+        for q in self.questions:
+            pairs.setdefault((q.a, q.b), WordPair(q.line, q.a, q.b))
+            pairs.setdefault((q.c, q.expected), WordPair(q.line, q.c, q.expected))
+        return tuple(pairs.values())
 
     @property
     def syntactic(self) -> bool:
         """Whether the section asks for grammar: in the Google set, those whose names begin with `gram`."""
         return self.name.startswith("gram")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Pair:
-    """Two words and how alike people find them."""
-
-    line: int
-    a: str
-    b: str
-    score: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +138,16 @@ class AnalogySuite:
     def questions(self) -> tuple[Question, ...]:
         """The questions of all sections."""
         return tuple(question for section in self.sections for question in section.questions)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pair:
+    """Two words and how alike people find them."""
+
+    line: int
+    a: str
+    b: str
+    score: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,43 +171,62 @@ class CategorySuite:
     notes: tuple[Note, ...] = ()
 
 
-Suite = AnalogySuite | SimilaritySuite | CategorySuite
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of `choices` is to each other as the two words of `stem` are; `correct` is its place (from 0)."""
+
+    line: int
+    stem: Two
+    choices: tuple[Two, ...]
+    correct: int
 
 
-def load_suite(suite: str | os.PathLike[str]) -> Suite:
-    """The suite of that name (a key of `SUITES`), or the one in a file or folder, whose format is told by its content.
+@dataclasses.dataclass(frozen=True)
+class ChoiceSuite:
+    """Multiple-choice analogies in the order of the file; `notes` says what was wrong in it."""
 
-    See the guide to evaluation for the formats. Lines that do not fit are skipped and noted.
+    name: str
+    path: str
+    questions: tuple[Choice, ...]
+    notes: tuple[Note, ...] = ()
 
-    Raises `OptionError` for an unknown name, `NotFoundError` for a missing file, `FormatError` for a file that is of
-    no known kind, has questions before its first section, or has nothing that could be asked.
 
-    >>> suite = load_suite("google")
-    >>> len(suite.sections), len(suite.questions)
-    (14, 19544)
-    >>> suite.questions[0]
-    Question(line=2, a='Athens', b='Greece', c='Baghdad', expected='Iraq', also=(), also_b=())
+@dataclasses.dataclass(frozen=True, slots=True)
+class MaxDiff:
+    """Which of some pairs are the least and the most like the relation: how many people named each of them.
+
+    `pairs` are places in the pairs of the relation; `least` and `most` are votes, in their order.
     """
-    from wordgeo.evaluation.readers import read_file, read_folder
 
-    if isinstance(suite, str) and suite in SUITES:
-        return read_file(suite, _from_gensim(SUITES[suite]))
-    path = Path(suite)
-    if not path.exists():
-        if isinstance(suite, str) and not path.suffix and len(path.parts) == 1:
-            raise OptionError(f"suite is {suite!r}; choose one of {', '.join(SUITES)}, or name a file")
-        raise NotFoundError(f"{path}: no such file; name a suite file or one of {', '.join(SUITES)}")
-    if path.is_dir():
-        return read_folder(path.name, path)
-    if not path.is_file():
-        raise FormatError("not a regular file; name a suite's file or folder", path)
-    return read_file(path.name, path)
+    pairs: tuple[int, ...]
+    least: tuple[int, ...]
+    most: tuple[int, ...]
 
 
-def _from_gensim(name: str) -> Path:
-    spec = importlib.util.find_spec("gensim")  # finds the package without running it
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / "test" / "test_data" / name
-        if path.is_file():
-            return path
-    raise NotFoundError(f"the installed gensim package has no test/test_data/{name}; give the file by its path")
+@dataclasses.dataclass(frozen=True)
+class Relation:
+    """A relation shown by `examples`, and `pairs` with what people say of how well each is an instance of it.
+
+    `scores` are, for each pair, the percentage of times it was named the most like it less the percentage of times it
+    was named the least.
+    """
+
+    name: str
+    group: str
+    examples: tuple[Two, ...]
+    pairs: tuple[Two, ...]
+    scores: tuple[float, ...]
+    questions: tuple[MaxDiff, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class RelationSuite:
+    """Relations whose pairs people have graded (SemEval-2012 Task 2); `notes` says what was wrong in the files."""
+
+    name: str
+    path: str
+    relations: tuple[Relation, ...]
+    notes: tuple[Note, ...] = ()
+
+
+Suite = AnalogySuite | SimilaritySuite | CategorySuite | ChoiceSuite | RelationSuite

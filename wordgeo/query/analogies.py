@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wordgeo import _fast
+from wordgeo import _analogies, _fast
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
-from wordgeo.query.screens import Best, FloatScreen, Int8Copy, Queries, Run, int8_repays, pools
-from wordgeo.query.search import combine, search, top_k
+from wordgeo.query.screens import Best, Run, pools
+from wordgeo.query.search import combine, combine_lengths, search, top_k
 from wordgeo.threads import resolve_threads
 from wordgeo.validate import choice
 
@@ -23,9 +25,13 @@ METHODS = ("3cosadd", "3cosmul", "pairdirection")  # in the engine's order
 COSMUL_EPSILON = 1e-6
 
 FEW_QUESTIONS = 8  # up to so many have about as many words as questions, and a table of words saves nothing
-QUESTIONS_A_BLOCK = 8192
-TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay near the second-level cache
+MEMORY_A_THREAD = 48 << 20  # beyond the answers; more questions are answered one half after the other
+TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay in the second-level cache
+ROWS_A_TILE = 512
+ROWS_A_RUN = 4096, 4096, 1024  # between runs, threads tell each other how good an answer has to be
 LEAST_WAITING = 64
+ROW_LENGTH = 32767  # of the codes of a row; see _kernels/analogies.h
+MOST_EPSILON = 0.5  # for which logarithms fit int16
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -80,28 +86,48 @@ def analogies(
     where: dict[str, Any] = {"k": k, "exclude": excluded, "limit": limit, "candidates": candidates, "threads": threads}
     if method == "3cosadd" and gold is None and len(rows) <= FEW_QUESTIONS:
         return Answers(*top_k(embeddings, _offsets(operands or embeddings, rows), **where))
-    asked = Questions(embeddings, rows, method, operands=operands, epsilon=epsilon)
-    # For directions and ranks the bounds of int8 cosines are too wide: too many rows would have to be scored.
-    coarse = method != "pairdirection" and gold is None and candidates is None
-    table = Int8Table(asked) if coarse and int8_repays(embeddings, len(rows), k) else FloatTable(asked)
+    # Questions with the same (a, b) side by side share most of their sums.
+    if len(rows) > 1 and _memory_for(embeddings, rows, k, method) > MEMORY_A_THREAD * resolve_threads(threads):
+        first, second = (
+            analogies(
+                embeddings, *rows[half].T, k=k, method=method, gold=None if gold is None else gold[half], limit=limit,
+                exclude=False if excluded is None else excluded[half], candidates=candidates, operands=operands,
+                epsilon=epsilon, threads=threads,
+            )
+            for half in (slice(len(rows) // 2), slice(len(rows) // 2, None))
+        )  # fmt: skip
+        return Answers(
+            np.concatenate([first.rows, second.rows]),
+            np.concatenate([first.scores, second.scores]),
+            _joined(first.rank_min, second.rank_min),
+            _joined(first.rank_max, second.rank_max),
+        )
+    # Those that stand together in a benchmark stay together: they have words in common.
+    _, seen, pair = np.unique(rows[:, 0] << 32 | rows[:, 1], return_index=True, return_inverse=True)
+    order = np.argsort(seen[pair], kind="stable")
+    asked = Questions(embeddings, rows[order], method, operands=operands, epsilon=epsilon)
     scores = np.full(len(rows), np.nan, dtype=np.float32)
     if gold is not None:
         gold = np.where(_may_answer(gold, excluded, limit, candidates), gold, -1)
-        asked.score(gold, scores)
-
-    def visit(run: Run, q: slice, best: Best) -> None:
-        # Questions with the same (a, b) side by side share most of their sums.
-        order = np.lexsort((rows[q, 2], rows[q, 1], rows[q, 0])) + q.start
-        table.visit(run, order, best, scores)
-
-    # Two blocks for each thread: enough to share the work evenly, few enough to share the words of a section.
-    block = min(QUESTIONS_A_BLOCK, max(512, -(-len(rows) // (2 * resolve_threads(threads)))))
-    found = search(embeddings, len(rows), visit, block=block, **where)
+        asked.score(gold[order], scores)
+    table = Table(asked, scores)
+    found = search(
+        embeddings, len(rows), table.visit, k=k, exclude=None if excluded is None else excluded[order], limit=limit,
+        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN[asked.method],
+        finish=table.finish,
+    )  # fmt: skip
+    back = np.argsort(order)
     if gold is None:
-        return Answers(found.rows, found.scores)
-    has = gold >= 0
+        return Answers(found.rows[back], found.scores[back])
+    has, ranks = gold >= 0, found.ranks[back]
+    # The engine counts all rows, and those that are no answers are few.
+    for row in _distinct(excluded, limit, candidates):
+        theirs = np.full(len(rows), np.nan, dtype=np.float32)
+        asked.score(row[order], theirs)
+        ranks[:, 0] -= (theirs > scores)[back]
+        ranks[:, 1] -= (theirs >= scores)[back]
     return Answers(
-        found.rows, found.scores, np.where(has, found.ranks[:, 0] + 1, 0), np.where(has, found.ranks[:, 1], 0)
+        found.rows[back], found.scores[back], np.where(has, ranks[:, 0] + 1, 0), np.where(has, ranks[:, 1], 0)
     )
 
 
@@ -121,10 +147,9 @@ class Questions:
         self.operands = operands = embeddings if operands is None else operands
         self.rows, self.epsilon = rows, epsilon
         if method == "3cosadd":
-            self.queries, self.lengths = _offsets(operands, rows), _length(operands, rows, (-1, 1, 1))
+            self.queries, self.lengths = combine_lengths(operands, rows[:, [1, 0, 2]], np.array([1.0, -1.0, 1.0]))
         else:  # the direction from a to b; 3CosMul has no use for it
-            self.queries = combine(operands, rows[:, 1::-1], np.tile([1.0, -1.0], (len(rows), 1)))
-            self.lengths = _length(operands, rows, (-1, 1))
+            self.queries, self.lengths = combine_lengths(operands, rows[:, 1::-1], np.array([1.0, -1.0]))
         self.query_norms = np.empty(len(rows))
         _fast.norms(self.queries, self.query_norms)
         self.shifts = np.zeros(len(rows))
@@ -132,83 +157,115 @@ class Questions:
             _fast.cosines(operands.vectors, operands.norms, rows[:, 2].copy(), self.queries, self.query_norms,
                           self.shifts)  # fmt: skip
 
+    @cached_property
+    def words(self) -> tuple[npt.NDArray[Any], F32, npt.NDArray[np.float64]]:
+        """The questions' words, each once: places among them int32 [n, 3], their vectors and norms."""
+        words, places = np.unique(self.rows, return_inverse=True)
+        places = places.reshape(-1, 3).astype(np.int32)
+        return places, self.operands.vectors[words], self.operands.norms[words]
+
     def score(self, answers: I64, out: F32) -> None:
         """The score of one row for each question; NaN for row -1."""
-        words, places = np.unique(self.rows, return_inverse=True)
-        vectors, norms = self.operands.vectors[words], self.operands.norms[words]
-        _fast.analogy_scores(
-            self.method, self.embeddings.vectors, self.embeddings.norms, answers, vectors, norms,
-            places.reshape(-1, 3).astype(np.int32), self.queries, self.query_norms, self.shifts, self.epsilon, out,
+        places, vectors, norms = self.words
+        _analogies.analogy_scores(
+            self.method, self.embeddings.vectors, self.embeddings.norms, answers, vectors, norms, places, self.queries,
+            self.query_norms, self.shifts, self.epsilon, out,
         )  # fmt: skip
 
 
-class FloatTable:
-    """Cosines of question words and rows by a float32 product."""
+class Table:
+    """Cosines of question words and rows by int16 products, a tile at a time, and what is made of them."""
 
-    def __init__(self, questions: Questions) -> None:
-        self.questions = questions
-        self.screen = FloatScreen.of(questions.embeddings)
+    def __init__(self, questions: Questions, gold: F32) -> None:
+        self.questions, self.gold = questions, gold
+        places, vectors, norms = questions.words
+        n, d = vectors.shape
+        pairs = -(-d // 2)
+        largest = np.abs(vectors).max(axis=1, initial=0.0) / np.where(norms > 0, norms, 1.0)
+        # Codes fit int16, and products of codes 16383 * 2**17, with what rounding adds to a length.
+        more = np.sqrt(d) / 2 + 1
+        length = min(32767 / max(float(largest.max(initial=0.0)), 1e-9), 16383 * 2.0**17 / (ROW_LENGTH + more) - more)
+        length *= 1 - 1e-6
+        self.unit = ROW_LENGTH * length / 2.0**17
+        self.codes, self.errors = np.empty((n, 2 * pairs), dtype=np.int16), np.empty(n)
+        _analogies.quantise_words(vectors, norms, length, self.codes, self.errors)
+        self.logarithms = self._logarithms() if questions.method == 1 else np.empty((1, 1), dtype=np.int16)
+        # What is so good that k other rows are known to reach it; shared between threads.
+        self.floors = np.full(len(places), -np.inf, dtype=np.float32)
+        self.lock = threading.Lock()
 
-    def visit(self, run: Run, order: I64, best: Best, gold: F32) -> None:
-        """Offers the rows of a run to the questions `order`, which are those of `best` in another order."""
-        words = _Words(self.questions, order)
-        empty = np.empty(0, dtype=np.float32)
-        errors = np.full(len(words.unit), self.screen.slack, dtype=np.float32)
-        self._solve(
-            run, order, best, gold, words,
-            (self.screen.scale[run.rows], np.empty(0, dtype=np.uint8), empty, empty),
-            (np.empty((1, 2, 4), dtype=np.int8), np.empty((1, 2), dtype=np.int32), empty, errors),
-        )  # fmt: skip
+    def _logarithms(self) -> npt.NDArray[np.int16]:
+        """Logarithms of s and of s + epsilon for all cosines in the table; of low ones, which nobody asks, any."""
+        s = np.maximum((np.arange(-16383.5, 16384, 2) / self.unit + 1) / 2, 0.0625)
+        epsilon = min(max(self.questions.epsilon, 0.0), MOST_EPSILON)
+        return np.rint(4096 * np.log2(np.stack([s, s + epsilon]))).astype(np.int16)
 
-    def _solve(
-        self, run: Run, order: I64, best: Best, gold: F32, words: _Words, of_rows: tuple, of_words: tuple
-    ) -> None:
+    def visit(self, run: Run, q: slice, best: Best) -> None:
+        """Offers the rows of a run to the questions `q`."""
         asked = self.questions
-        n, k = best.scores.shape
-        tables = 1 if asked.method == 0 else 2
-        width = max(64, min(512, TABLE_BYTES // (4 * tables * len(words.unit)) // 16 * 16))
-        table = np.empty((len(words.unit), width), dtype=np.float32)
-        factors = np.empty_like(table) if tables == 2 else np.empty((1, 1), dtype=np.float32)
-        local = order - order.min()
-        scores, rows = np.empty((n, k), dtype=np.float32), np.empty((n, k), dtype=np.int64)
-        scores[:], rows[:], held = best.scores[local], best.rows[local], best.held[local]
-        ranks = np.zeros((n, 2), dtype=np.int64)
-        _fast.analogies(
-            asked.method, run.matrix, run.norms, run.begin, *of_rows, words.unit, *of_words, words.places,
-            asked.lengths[order], asked.queries[order], asked.query_norms[order], asked.shifts[order], words.vectors,
-            words.norms, asked.epsilon, best.exclude[local], gold[order], ranks, scores, rows, held, table, factors,
-            np.empty(width, dtype=np.float32), np.empty(width, dtype=np.uint32),
-            *pools(n, k, max(LEAST_WAITING, 8 * k)),
+        if not best.memory:
+            best.memory.update(self._memory(run, q, best))
+        memory = best.memory
+        with self.lock:
+            floors = self.floors[q].copy()
+        work = _analogies.directions if asked.method == 2 else partial(_analogies.analogies, asked.method)
+        work(
+            *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths[q], *self._rule(q), best.exclude,
+            self.gold[q], best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"], self.unit,
+            *memory["scratch"],
         )  # fmt: skip
-        best.scores[local], best.rows[local], best.held[local] = scores, rows, held
-        best.ranks[local] += ranks
+        with self.lock:
+            np.maximum(self.floors[q], floors, out=self.floors[q])
 
+    def finish(self, q: slice, best: Best) -> None:
+        """Scores the rows that wait."""
+        if memory := best.memory:
+            with self.lock:
+                floors = self.floors[q].copy()
+            _analogies.finish(
+                self.questions.method, *memory["rows"], *memory["words"], *self._rule(q), floors, *best.heaps,
+                memory["pools"],
+            )  # fmt: skip
+            memory.clear()
 
-class Int8Table(FloatTable):
-    """The same by int8 products, the words in two bytes an element."""
+    def _rule(self, q: slice) -> tuple[Any, ...]:
+        asked = self.questions
+        return asked.queries[q], asked.query_norms[q], asked.shifts[q], asked.epsilon
 
-    def __init__(self, questions: Questions) -> None:
-        self.questions = questions
-        self.copy = Int8Copy.of(questions.embeddings)
-
-    def visit(self, run: Run, order: I64, best: Best, gold: F32) -> None:
-        """Offers the rows of a run to the questions `order`, which are those of `best` in another order."""
-        words = _Words(self.questions, order)
-        codes, _, corrections, scales, errors = self.copy.quantised(words.unit, 2)
-        self._solve(
-            run, order, best, gold, words,
-            (np.empty(0, dtype=np.float32), *self.copy.of_run(run)), (codes, corrections, scales, errors),
+    def _memory(self, run: Run, q: slice, best: Best) -> dict[str, Any]:
+        asked = self.questions
+        places, vectors, norms = asked.words
+        codes, errors = self.codes, self.errors
+        if len(places) > q.stop - q.start:  # only the words of these questions
+            used, places = np.unique(places[q], return_inverse=True)
+            places, vectors, norms = places.reshape(-1, 3).astype(np.int32), vectors[used], norms[used]
+            codes, errors = codes[used], errors[used]
+        (n, k), w = best.scores.shape, len(vectors)
+        waiting = pools(n, k, max(LEAST_WAITING, 8 * k))
+        _fast.prepare_pools(*waiting)
+        bytes_a_row = (2, 4, 10)[asked.method] * w
+        width = min(ROWS_A_TILE, max(64, TABLE_BYTES // bytes_a_row // 32 * 32))
+        table = np.empty((w, width), dtype=np.int16)
+        scratch: tuple[Any, ...] = (
+            np.empty(codes.shape[1], dtype=np.int16), np.empty(width * codes.shape[1], dtype=np.int16), table,
+            np.empty(width, dtype=np.uint32),
         )  # fmt: skip
-
-
-class _Words:
-    """The words of some questions: each once, and where the questions find them."""
-
-    def __init__(self, questions: Questions, order: I64) -> None:
-        rows, places = np.unique(questions.rows[order], return_inverse=True)
-        self.places = places.reshape(-1, 3).astype(np.int32)
-        self.vectors, self.norms = questions.operands.vectors[rows], questions.operands.norms[rows]
-        self.unit = Queries(self.vectors, self.norms).unit
+        if asked.method == 2:
+            floats = (np.empty(shape, dtype=np.float32) for shape in (table.shape, table.shape, width, w))
+            scratch = (*scratch, *floats)
+        else:
+            mul = asked.method == 1
+            margin = 0.01 if mul and 0 <= asked.epsilon <= MOST_EPSILON else np.inf if mul else 0.0
+            scratch = (
+                *scratch, self.logarithms, margin, np.empty_like(table) if mul else table,
+                np.empty(width, dtype=np.int16), np.empty(w), np.empty((n, 3)), np.empty((n, 3), dtype=np.int16),
+                np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint8), np.empty(n, dtype=np.uint8),
+            )  # fmt: skip
+        ids = np.empty(0, dtype=np.int64) if run.candidates is None else run.candidates
+        return {
+            "rows": (asked.embeddings.vectors, asked.embeddings.norms, ids), "words": (places, vectors, norms),
+            "codes": (codes, errors), "pools": waiting[3], "waiting": waiting, "scratch": scratch,
+        }  # fmt: skip
 
 
 def _offsets(embeddings: Embeddings, rows: I64) -> F32:
@@ -216,19 +273,23 @@ def _offsets(embeddings: Embeddings, rows: I64) -> F32:
     return combine(embeddings, rows[:, [1, 0, 2]], np.tile([1.0, -1.0, 1.0], (len(rows), 1)))
 
 
-def _cosines(embeddings: Embeddings, a: I64, b: I64) -> npt.NDArray[np.float64]:
-    out = np.empty(len(a))
-    vectors = embeddings.vectors[b]
-    _fast.cosines(embeddings.vectors, embeddings.norms, a.copy(), vectors, embeddings.norms[b], out)
-    return out
+def _joined(first: I64 | None, second: I64 | None) -> I64 | None:
+    return None if first is None or second is None else np.concatenate([first, second])
 
 
-def _length(embeddings: Embeddings, rows: I64, signs: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """Length of sums of unit vectors, Σ signs[j] x[rows[:, j]] / |x[rows[:, j]]|; a zero vector adds nothing."""
-    square = (embeddings.norms[rows[:, : len(signs)]] > 0).sum(axis=1).astype(np.float64)
-    for i, j in combinations(range(len(signs)), 2):
-        square += 2 * signs[i] * signs[j] * _cosines(embeddings, rows[:, i], rows[:, j])
-    return np.sqrt(np.maximum(square, 0.0))
+def _memory_for(embeddings: Embeddings, rows: I64, k: int, method: str) -> int:
+    """Bytes for all these questions at once, as if one thread worked on them."""
+    words, d = len(np.unique(rows)), embeddings.dimensions
+    a_question = 4 * d + max(LEAST_WAITING, 8 * k) * 8 + 32 * min(k, len(embeddings)) + 400
+    return len(rows) * a_question + words * (6 * d + (64 * 10 if method == "pairdirection" else 64 * 4))
+
+
+def _distinct(rows: I64 | None, limit: int | None, candidates: I64 | None) -> Iterator[I64]:
+    """The columns of `rows` [n, m] with -1 for what is repeated or not searched."""
+    rows = np.empty((0, 0), dtype=np.int64) if rows is None else rows
+    for column, own in enumerate(rows.T):
+        searched = _may_answer(own, None, limit, candidates) & (rows[:, :column] != own[:, None]).all(axis=1)
+        yield np.where(searched, own, -1)
 
 
 def _may_answer(rows: I64, excluded: I64 | None, limit: int | None, candidates: I64 | None) -> npt.NDArray[np.bool_]:

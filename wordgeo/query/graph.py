@@ -103,7 +103,7 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
     waiting = np.empty((n, room), dtype=np.uint32), np.empty((n, room), dtype=np.float32)
     pools = np.empty(n * _fast.pool_bytes(), dtype=np.uint8)
     held = np.zeros(n, dtype=np.int64)
-    _graph.prepare(lower, *waiting, pools)
+    _fast.prepare_pools(lower, *waiting, pools)
     products = _Int8Products(embeddings) if int8_repays(embeddings, n, k) else _FloatProducts(embeddings)
 
     def visit(i: int, j: int, both: bool) -> None:

@@ -5,7 +5,8 @@ All of them leave the same rows and bytes among the best; they differ in speed. 
 
 from __future__ import annotations
 
-from typing import Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -60,9 +61,18 @@ class Run:
     """A run of rows: `begin`..`end` of the model, or of candidates, whose vectors are gathered."""
 
     def __init__(self, embeddings: Embeddings, begin: int, end: int, candidates: I64 | None = None) -> None:
-        self.embeddings, self.begin, self.end = embeddings, begin, end
+        self.embeddings, self.begin, self.end, self.candidates = embeddings, begin, end, candidates
         self.rows: slice | I64 = slice(begin, end) if candidates is None else candidates[begin:end]
-        self.matrix, self.norms = embeddings.vectors[self.rows], embeddings.norms[self.rows]
+
+    @cached_property
+    def matrix(self) -> F32:
+        """Their vectors."""
+        return self.embeddings.vectors[self.rows]
+
+    @cached_property
+    def norms(self) -> F64:
+        """Their lengths."""
+        return self.embeddings.norms[self.rows]
 
 
 class Best:
@@ -74,6 +84,7 @@ class Best:
         self.scores = np.empty((n, k), dtype=np.float32)
         self.rows = np.empty((n, k), dtype=np.int64)
         self.held = np.zeros(n, dtype=np.int64)
+        self.memory: dict[str, Any] = {}  # what a visitor needs from one run to the next
         self.ranks = np.zeros((n, 2), dtype=np.int64)  # of a gold answer: how many score above it, and how many as much
 
     @classmethod

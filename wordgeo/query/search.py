@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,17 @@ from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, Queries, Run, choose
 from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import float_rows, number, whole_number
 
-__all__ = ["combine", "cosine_pairs", "farthest_first", "scores_of", "search", "top_k"]
+__all__ = ["combine", "combine_lengths", "cosine_pairs", "farthest_first", "scores_of", "search", "top_k"]
 
 QUERIES_A_BLOCK = 192
 ROWS_A_SCORE = 1 << 14
+SUMS_A_BLOCK = 1 << 11
+LEAST_SHARE = 1 << 10
+ROWS_A_CALL = 1 << 19
 CANDIDATES_A_BLOCK = 1 << 13  # rows gathered at a time when only some rows are searched
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 
@@ -28,11 +33,25 @@ def combine(embeddings: Embeddings, rows: I64, weights: npt.NDArray[np.float64])
 
     `rows` int64 [n, t] (-1 for none) and `weights` float64 [n, t] are the operands, added in their order.
     """
-    out = np.empty((len(rows), embeddings.dimensions), dtype=np.float32)
-    scratch = np.empty(embeddings.dimensions, dtype=np.float64)
+    return combine_lengths(embeddings, rows, weights)[0]
+
+
+def combine_lengths(
+    embeddings: Embeddings, rows: I64, weights: npt.NDArray[np.float64], threads: int | None = None
+) -> tuple[F32, F64]:
+    """The same, and the lengths of the sums, float64 [n]; `weights` may be the same for all, [t]."""
+    n = len(rows)
+    out, lengths = np.empty((n, embeddings.dimensions), dtype=np.float32), np.empty(n)
     rows = np.ascontiguousarray(rows, dtype=np.int64)
-    _fast.combine(embeddings.vectors, embeddings.norms, rows, np.ascontiguousarray(weights, np.float64), out, scratch)
-    return out
+    weights = np.ascontiguousarray(np.broadcast_to(weights, rows.shape), dtype=np.float64)
+    norms = embeddings.norms
+
+    def sums(begin: int) -> None:
+        q, scratch = slice(begin, begin + SUMS_A_BLOCK), np.empty(embeddings.dimensions)
+        _fast.combine(embeddings.vectors, norms, rows[q], weights[q], out[q], lengths[q], scratch)
+
+    run_blocks(sums, [(begin,) for begin in range(0, n, SUMS_A_BLOCK)], threads)
+    return out, lengths
 
 
 def cosine_pairs(embeddings: Embeddings, a: I64, b: I64) -> F32:
@@ -136,8 +155,14 @@ def search(
     candidates: I64 | None = None,
     threads: int | None = None,
     block: int = QUERIES_A_BLOCK,
+    rows_a_run: int | None = None,
+    finish: Callable[[slice, Best], None] | None = None,
 ) -> Best:
-    """Lays n queries × rows out in blocks, lets `visit` fill the best of each, and merges those of the same query."""
+    """Lays n queries × rows out in blocks, lets `visit` fill the best of each, and merges those of the same query.
+
+    With `rows_a_run`, threads that share the rows take runs of up to so many in turns; else equal parts.
+    `finish` is called when all runs of a best are over.
+    """
     whole_number("k", k, 1)
     threads = resolve_threads(threads)
     size = len(embeddings) if limit is None else min(len(embeddings), whole_number("limit", limit, 1))
@@ -154,20 +179,47 @@ def search(
     blocks = [slice(begin, min(begin + block, n)) for begin in range(0, n, block)]
     # Few queries: the threads share the rows. Many: each takes queries of its own, and no merging is needed.
     parts = 1 if len(blocks) >= threads else max(1, min(threads, size // ROWS_A_TILE))
-    cuts = [size * part // parts // GROUP * GROUP for part in range(parts)] + [size]
+    if rows_a_run is not None:
+        cuts = _growing(size, parts, rows_a_run)
+    else:
+        runs = max(parts, -(-size // ROWS_A_CALL))
+        cuts = [size * run // runs // GROUP * GROUP for run in range(runs)] + [size]
     answers = [[Best(exclude[q], k) for _ in range(parts)] for q in blocks]
+    free = [list(bests) for bests in answers]
 
-    def work(block: int, part: int) -> None:
-        best = answers[block][part]
-        for run in _runs(embeddings, cuts[part], cuts[part + 1], candidates):
+    def work(block: int, begin: int, end: int) -> None:
+        best = free[block].pop()  # a block has one for each thread that may work on it
+        for run in _runs(embeddings, begin, end, candidates):
             visit(run, blocks[block], best)
+        free[block].append(best)
+
+    def conclude(block: int, part: int) -> None:
+        best = answers[block][part]
+        if finish is not None:
+            finish(blocks[block], best)
         best.finish()
 
-    run_blocks(work, [(block, part) for block in range(len(blocks)) for part in range(parts)], threads)
+    # A call of the engine is not interrupted, so that Ctrl-C waits for one call at most.
+    every = range(len(blocks))
+    if parts > 1:
+        run_blocks(work, [(block, *run) for run in pairwise(cuts) for block in every], threads)
+    else:
+        for run in pairwise(cuts):
+            run_blocks(work, [(block, *run) for block in every], threads)
+    run_blocks(conclude, [(block, part) for block in every for part in range(parts)], threads)
     merged = Best.joined([Best.merged(bests) for bests in answers], exclude, k)
     if candidates is not None and size:
         merged.rows = np.where(merged.rows >= 0, candidates[merged.rows], -1)
     return merged
+
+
+def _growing(size: int, parts: int, most: int) -> list[int]:
+    """Cuts of rows into runs: short at first, when nothing is known, and at last, when no thread should wait."""
+    cuts = [0]
+    while cuts[-1] < size:
+        share = max(min(cuts[-1], (size - cuts[-1]) // (2 * parts), most), LEAST_SHARE)
+        cuts.append(min(cuts[-1] + share // GROUP * GROUP, size))
+    return cuts
 
 
 def _runs(embeddings: Embeddings, begin: int, end: int, candidates: I64 | None) -> Iterator[Run]:

@@ -10,19 +10,30 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from wordgeo.stability.alignment import Alignment, Precision, align, read_dictionary
+from wordgeo.stability.compare import ChangeReport, compare_spaces
 from wordgeo.stability.ensemble import Agreement, Ensemble
 from wordgeo.stability.measure import stability as _stability
 from wordgeo.stability.report import StabilityReport
 from wordgeo.stability.scores import RunScores, scores_over_runs
+from wordgeo.stability.shape import Isometry, isometry
 from wordgeo.stability.trust import TrustedAnswers, TrustedNeighbors
 
 __all__ = [
     "Agreement",
+    "Alignment",
+    "ChangeReport",
     "Ensemble",
+    "Isometry",
+    "Precision",
     "RunScores",
     "StabilityReport",
     "TrustedAnswers",
     "TrustedNeighbors",
+    "align",
+    "compare_spaces",
+    "isometry",
+    "read_dictionary",
     "scores_over_runs",
 ]
 

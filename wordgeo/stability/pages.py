@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from wordgeo.evaluation.documents import STYLE
-from wordgeo.results import Table
+from wordgeo.evaluation.documents import bars as histogram
+from wordgeo.results import Result, Table
+from wordgeo.stability.compare import ChangeReport
 from wordgeo.stability.report import StabilityReport
 from wordgeo.stability.sources import VariationReport
 from wordgeo.stability.trust import TrustedNeighbors
 
-__all__ = ["figure", "page", "scatter", "stability_page"]
+__all__ = ["change_page", "results_page", "stability_page"]
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 720, 320, 60, 40
 MOST_DOTS = 3000
@@ -41,6 +43,33 @@ def stability_page(
     if variation is not None:
         parts += [f"<h2>Where variation comes from</h2>{table.to_html()}" for table in variation.tables()]
     return page("Stability", "".join(parts))
+
+
+def change_page(report: ChangeReport) -> str:
+    """The verdict, a chart of change against frequency, and the tables, with every word that changed."""
+    words = report.words
+    numbers = np.arange(1, len(words.words) + 1) if words.counts is None else words.counts
+    chosen = np.unique(np.linspace(0, len(words.words) - 1, min(MOST_DOTS, len(words.words))).astype(np.int64))
+    dots = [(float(numbers[i]), float(words.cosine[i]), words.words[i]) for i in chosen.tolist()]
+    top = max(0.1, float(np.nanmax(words.cosine)))
+    by = "rank" if words.counts is None else "count (the lesser of the two)"
+    parts = [f"<p><strong>{html.escape(report.verdict)}</strong></p>"]
+    drawing = scatter(dots, by, "1 - cosine after alignment", log_x=True, y_range=(0.0, top))
+    parts.append(figure(drawing, "Change of each word against its frequency"))
+    if words.cosine_p is not None:
+        counts, edges = np.histogram(words.cosine_p, bins=20, range=(0, 1))
+        bars = [
+            (f"{a:.2f} to {b:.2f}", float(count) / len(words.words), None, None)
+            for a, b, count in zip(edges[:-1], edges[1:], counts.tolist(), strict=True)
+        ]
+        parts.append(figure(histogram(bars, "raw p"), "Raw p of the cosine change: flat where nothing changed"))
+    parts += [table.to_html() for table in report.tables()]
+    return page(f"{report.first} → {report.second}", "".join(parts))
+
+
+def results_page(title: str, results: Sequence[Result]) -> str:
+    """The tables of some results."""
+    return page(title, "".join(table.to_html() for result in results for table in result.tables()))
 
 
 def page(title: str, body: str) -> str:

@@ -9,7 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from wordgeo.errors import OptionError
-from wordgeo.evaluation.report import AnalogyReport, SimilarityReport
+from wordgeo.evaluation.analogy_report import AnalogyReport
+from wordgeo.evaluation.similarity_report import SimilarityReport
 from wordgeo.results import Result, Table
 from wordgeo.stability.intervals import LEAST_MODELS
 

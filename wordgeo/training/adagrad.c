@@ -56,6 +56,8 @@ static double train_baseline(float *words, float *contexts, size_t stride, size_
     for (size_t e = 0; e < count; e++) {
         float *w = words + examples[e].row * record, *c = contexts + examples[e].column * record;
         float *ws = w + stride, *cs = c + stride;
+        if (e + AHEAD < count)
+            fetch(words, contexts, record, &examples[e + AHEAD]);
         float lane[LINE] = {0};
         for (size_t k = 0; k < stride; k += LINE)
             for (size_t j = 0; j < LINE; j++)

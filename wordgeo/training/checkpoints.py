@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wordgeo.errors import FormatError, OptionError, OutputError
-from wordgeo.files import atomic_folder, read_json, recover, write_json
+from wordgeo.files import atomic_folder, check_output, read_json, recover, write_json
 from wordgeo.validate import whole_number
 
 __all__ = ["Checkpoint", "Checkpoints", "check_every"]
@@ -108,9 +109,11 @@ class Checkpoints:
             write_json(folder / MARKER, {**facts, "checksum": _digest(_described(facts))})
 
     def remove(self) -> None:
-        """The training is done, and its model is saved."""
+        """The training is done, and its model is saved: neither the checkpoint stays nor what a kill left of one."""
         if (self.folder / MARKER).is_file():
             shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OutputError):
+            check_output(self.folder, marker=MARKER, overwrite=True)
 
     def _array(self, name: str, checksum: str) -> np.ndarray:
         path = self.folder / f"{name}.npy"

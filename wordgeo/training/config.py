@@ -122,8 +122,7 @@ class TrainingConfig:
         default="skipgram",
         metadata={
             "check": partial(choice, allowed=ALGORITHMS),
-            "meaning": "skipgram predicts the context from a word, cbow the reverse; fasttext: skipgram with n-grams; "
-            "glove fits the logarithms of co-occurrence counts, ppmi reduces their information by SVD",
+            "meaning": "skipgram predicts the context, cbow the reverse, fasttext has n-grams; glove, ppmi count first",
             "defaults": {name: name for name in ALGORITHMS},
         },
     )

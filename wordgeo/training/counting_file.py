@@ -100,8 +100,8 @@ class Counts(Result):
         """The whole matrix as float64 [words, words]."""
         from scipy.sparse import csr_array, tril
 
-        shape = (len(self), len(self))
-        stored = csr_array((self.sums / self.unit, self.columns.astype(np.int64), self.rows.astype(np.int64)), shape)
+        shape, index = (len(self), len(self)), np.int32 if self.entries < 2**31 else np.int64
+        stored = csr_array((self.sums / self.unit, self.columns.astype(index), self.rows.astype(index)), shape)
         return csr_array(stored + tril(stored, -1).T) if self.symmetric else stored
 
     def to_dict(self) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def train_glove(
         raise TrainingError("no two words ever stand together; lower min_count or give more text")
     counted = perf_counter() - start
     training = GloveTraining(counts, config, threads)
-    logger.info("glove: %d pairs of %d words, %d dimensions", training.pairs, len(counts), config.dim)
+    logger.info("glove by the native engine: %d pairs of %d words", training.pairs, len(counts))
     known = training.known()
     history, done = [], 0
     resumed = checkpoints.latest(known) if checkpoints else None

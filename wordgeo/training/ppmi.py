@@ -63,7 +63,7 @@ def train_ppmi(
     matrix = ppmi(counts, context_smoothing=config.context_smoothing, shift=config.shift)
     if not matrix.nnz:
         raise TrainingError("no pair of words has positive information; lower shift or min_count, or give more text")
-    logger.info("ppmi: %d pairs of %d words, %d dimensions", matrix.nnz, len(counts), config.dim)
+    logger.info("ppmi by the native engine: %d pairs of %d words", matrix.nnz, len(counts))
     shown.start("truncated SVD", None, "products")
     try:
         left, singular, right = truncated_svd(matrix, config.dim, threads=threads, progress=shown)

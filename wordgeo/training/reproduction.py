@@ -24,7 +24,7 @@ from wordgeo.training.runs import train
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
 
-__all__ = ["Reproduction", "reproduce"]
+__all__ = ["Reproduction", "config_of", "reproduce"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +78,7 @@ def reproduce(
     known = first.provenance
     if "started_from" in known:
         raise TrainingError("this model went on from another one, whose vectors its provenance does not hold")
-    config = _config(known)
+    config = config_of(known)
     found = _corpus(known["corpus"], corpus, progress)
     sample = Resample.of(known) or "none"
     again = train(found, config, output=output, resample=sample, overwrite=overwrite, progress=progress)
@@ -93,7 +93,7 @@ def reproduce(
     )
 
 
-def _config(known: dict[str, Any]) -> TrainingConfig:
+def config_of(known: dict[str, Any]) -> TrainingConfig:
     """The options of a provenance, as the version that reads it understands them."""
     parameters, corpus = known.get("parameters"), known.get("corpus")
     if not isinstance(parameters, dict) or not isinstance(corpus, dict) or "fingerprint" not in corpus:

@@ -37,7 +37,8 @@ class Plan:
 
     Run i has the seed `config.seed` + i - 1, or with `fix_seed` that seed itself, and its resample that of the same
     number. With `splits`, runs are no resamples but pairs of parts: runs 1 and 2 the two parts as they lie in the
-    corpus (the first `splits` documents, and the rest), runs 3 and 4 those of a first random split, and so on.
+    corpus (the first `splits` documents, and the rest), runs 3 and 4 those of a first random split, and so on; then the
+    seeds are `config.seed` and `second_seed` in turn.
     """
 
     corpus: str
@@ -47,6 +48,7 @@ class Plan:
     fix_seed: bool = False
     resample_vocabulary: bool = False
     splits: int | None = None
+    second_seed: int | None = None
     keep_training_state: bool = False
     memory: str | int | None = None
 
@@ -62,6 +64,9 @@ class Plan:
 
     def config_of(self, i: int) -> TrainingConfig:
         """The options of run i."""
+        if self.splits is not None:
+            seed = self.config.seed if i % 2 or self.second_seed is None else self.second_seed
+            return dataclasses.replace(self.config, seed=seed)
         if self.fix_seed:
             return self.config
         return dataclasses.replace(self.config, seed=self.config.seed + i - 1)

@@ -1,0 +1,106 @@
+"""Stability of N models beside the script that a researcher writes today: faiss flat indices and Python sets.
+
+    python benchmarks/stability.py [MODEL...] [--words 20000] [-k 10]
+
+Without models, ten are made up (20,000 words × 200 dimensions, each a noisy copy of one space). Both sides measure the
+same words: overlap, Jaccard, rank-biased overlap and second-order similarity of every word and pair of models. The
+script's pairs are timed on --sample words and scaled to all; its searches are timed whole. Printed are seconds, their
+ratio, the largest difference of the results, and the memory that wordgeo took at most, mapped files included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import sys
+import time
+from itertools import combinations
+
+import numpy as np
+
+import wordgeo as wg
+
+
+def made_up(models: int, words: int, dim: int) -> list[wg.WordVectors]:
+    draw = np.random.default_rng(1)
+    base = draw.normal(size=(words, dim)).astype(np.float32)
+    names = [f"w{i}" for i in range(words)]
+    noise = (draw.normal(size=base.shape).astype(np.float32) for _ in range(models))
+    return [wg.from_arrays(names, base + 0.5 * each) for each in noise]
+
+
+def rbo(a: list[int], b: list[int], p: float = 0.9) -> float:
+    seen_a: set[int] = set()
+    seen_b: set[int] = set()
+    total = 0.0
+    for depth, (x, y) in enumerate(zip(a, b, strict=True), 1):
+        seen_a.add(x)
+        seen_b.add(y)
+        total += len(seen_a & seen_b) / depth * p**depth
+    return len(seen_a & seen_b) / len(a) * p ** len(a) + (1 - p) / p * total
+
+
+def script(ensemble: wg.Ensemble, words: int, k: int, sample: int) -> tuple[float, float, np.ndarray]:
+    """Seconds of the searches, seconds of the pairs scaled to all words, and the means of the sampled words."""
+    import faiss
+
+    start = time.perf_counter()
+    lists, spaces = [], []
+    for model in ensemble:
+        unit = model.vectors / np.linalg.norm(model.vectors, axis=1, keepdims=True)
+        index = faiss.IndexFlatIP(unit.shape[1])
+        index.add(unit)
+        _, found = index.search(unit[:words], k + 1)
+        lists.append([[j for j in row if j != i][:k] for i, row in enumerate(found.tolist())])
+        spaces.append(unit)
+    searched = time.perf_counter() - start
+    chosen = np.linspace(0, words - 1, min(sample, words)).astype(int).tolist()
+    start = time.perf_counter()
+    means = []
+    for i in chosen:
+        found = []
+        for a, b in combinations(range(len(lists)), 2):
+            first, second = set(lists[a][i]), set(lists[b][i])
+            common, union = first & second, sorted(first | second)
+            x, y = spaces[a][union] @ spaces[a][i], spaces[b][union] @ spaces[b][i]
+            similar = x @ y / np.sqrt((x @ x) * (y @ y))
+            found.append((len(common) / k, len(common) / len(union), rbo(lists[a][i], lists[b][i]), similar))
+        means.append(np.mean(found, axis=0))
+    paired = (time.perf_counter() - start) * words / len(chosen)
+    return searched, paired, np.array(means)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*")
+    parser.add_argument("--words", type=int, default=20_000)
+    parser.add_argument("-k", type=int, default=10)
+    parser.add_argument("--sample", type=int, default=500)
+    parser.add_argument("--no-peer", action="store_true", help="wordgeo alone, so that the memory is its own")
+    options = parser.parse_args()
+    ensemble = wg.Ensemble.of(options.models) if options.models else wg.Ensemble(made_up(10, options.words, 200))
+    words = min(options.words, len(ensemble.shared))
+    before = peak()
+    start, used = time.perf_counter(), time.process_time()
+    report = wg.stability(ensemble, k=options.k, ranks=(1, words), curve=[], spaces=False)
+    ours, used = time.perf_counter() - start, time.process_time() - used
+    print(f"{len(ensemble)} models × {words} words among {len(ensemble.shared)}, k = {options.k}")
+    print(f"wordgeo            {ours:8.1f} s   ({used:.1f} s of processors)")
+    print(f"memory             {peak():8.0f} MB at most, {before:.0f} MB before")
+    if options.no_peer:
+        return
+    searched, paired, means = script(ensemble, words, options.k, options.sample)
+    chosen = np.linspace(0, words - 1, min(options.sample, words)).astype(int)
+    mine = np.stack([getattr(report.words, n)[chosen] for n in ("overlap", "jaccard", "rbo", "second_order")], axis=1)
+    print(f"faiss and sets     {searched + paired:8.1f} s   ({searched:.1f} s searches, {paired:.1f} s pairs)")
+    print(f"ratio              {(searched + paired) / ours:8.1f}")
+    print(f"largest difference of a word's measure: {np.abs(mine - means).max():.2g}")
+
+
+def peak() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Codes and the neighbourhood graph of the compiled modules against their slow twins, byte for byte."""
+
+import numpy as np
+import pytest
+
+from wordgeo import _analogies, _fast, _graph, reference
+from wordgeo.query import screens
+from wordgeo.query.graph import _FloatProducts, _Int8Products
+from wordgeo.query.wordvectors import WordVectors
+from wordgeo.vocabulary import Vocabulary
+
+
+def matrix_of(n, d):
+    """Rows of all sizes, zero ones, equal ones, and elements between two codes."""
+    rng = np.random.default_rng(d)
+    matrix = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-38, 37, (n, 1))
+    matrix[::7] = 0
+    matrix[1::7] = np.round(127 * rng.standard_normal((len(matrix[1::7]), d))) / 254
+    matrix[2::7] = matrix[2]
+    return matrix.astype(np.float32)
+
+
+@pytest.fixture(params=_fast.instruction_sets())
+def instruction_set(request):
+    """Every instruction set of the machine."""
+    before = _fast.instruction_set()
+    assert _fast.use_instruction_set(request.param)
+    yield request.param
+    assert _fast.use_instruction_set(before)
+
+
+def model_of(matrix):
+    return WordVectors(Vocabulary.from_words([f"w{i}" for i in range(len(matrix))]), matrix)
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("d", [1, 2, 7, 8, 9, 16, 50, 301])
+def test_codes_are_the_twins(d):
+    matrix = matrix_of(50, d)
+    norms = np.empty(50)
+    _fast.norms(matrix, norms)
+    unit = screens.Queries(matrix).unit
+    steps = -(-d // 4)
+    made = []
+    for module in (_fast, reference):
+        rows = np.full(64 * steps * 4, 128, np.uint8), np.zeros(64, np.float32), np.zeros(64, np.float32)
+        module.quantise(matrix, norms, 16, 34, *rows)
+        module.quantise(matrix, norms, 0, 16, *rows)
+        made.append([array.tobytes() for array in rows])
+        for parts in (1, 2):
+            queries = [np.empty((50, 2, 4 * steps), np.int8), np.empty((50, 2), np.int32)]
+            queries += [np.empty(50, np.float32), np.empty(50, np.float32)]
+            module.quantise_queries(unit, parts, *queries)
+            made[-1] += [array.tobytes() for array in queries]
+    assert made[0] == made[1]
+    words = []
+    for module in (_analogies, reference):
+        codes, errors = np.empty((50, 2 * -(-d // 2)), np.int16), np.empty(50)
+        module.quantise_words(matrix, norms, 32767.0, codes, errors)
+        words.append((codes.tobytes(), errors.tobytes()))
+    assert words[0] == words[1]
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("products", [_FloatProducts, _Int8Products])
+def test_the_graph_of_two_blocks_is_the_twins(products):
+    if products is _Int8Products and not _fast.has_int8():
+        pytest.skip("no int8 products on this instruction set")
+    n, k = 150, 6
+    matrix = matrix_of(n, 19)
+    model = model_of(matrix)
+    made = products(model)
+    visits = ((0, 64, 0, 64, False), (64, 128, 64, 128, False), (0, 64, 64, 128, True), (0, 64, 128, 150, False))
+    lists = []
+    for visit in (_graph.visit, reference.visit_graph):
+        best = np.full((128, k), np.nan, np.float32), np.full((128, k), -1), np.zeros(128, np.int64)
+        pools = screens.pools(128, k, 48)
+        _fast.prepare_pools(*pools)
+        for first, last, begin, end, both in visits:
+            visit(
+                model.vectors, model.norms, *made.of_rows, first, *made.of_words(first, last), begin, end, both,
+                pools[3], *best, np.empty((24, 48), np.float32), np.empty(48, np.float32), np.empty(48, np.uint32),
+            )  # fmt: skip
+        if visit is _graph.visit:  # heaps, and rows that wait
+            _graph.finish(model.vectors, model.norms, 0, 128, pools[3], *best)
+            _fast.sort_best(*best)
+        lists.append([array.tobytes() for array in best])
+    assert lists[0] == lists[1]

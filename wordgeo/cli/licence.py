@@ -1,0 +1,20 @@
+"""The licence of what is to be downloaded: shown, and accepted before anything is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from wordgeo.corpus import Recipe
+
+__all__ = ["licence_accepted"]
+
+
+def licence_accepted(recipe: Recipe, yes: bool) -> bool:
+    """Whether the licence is accepted: by `--yes`, or where it was shown and confirmed."""
+    if recipe.url is None or yes:
+        return yes
+    click.echo(f"{recipe.title}. {recipe.description}\nLicence: {recipe.licence} ({recipe.source})", err=True)
+    return click.confirm("Do you keep to it, and fetch it?", err=True)
