@@ -21,7 +21,7 @@ from wordgeo.training.checkpoints import Checkpoint, Checkpoints
 from wordgeo.training.config import TrainingConfig
 from wordgeo.training.continuation import lineage
 from wordgeo.training.draws import stream_key
-from wordgeo.training.records import Trained
+from wordgeo.training.records import Trained, aligned_zeros
 from wordgeo.training.sentences import LONGEST_SENTENCE, Walk
 from wordgeo.vocabulary import Vocabulary
 
@@ -83,7 +83,7 @@ class NativeTraining:
         self._noise = alias_table(noise_weights(counts, config.ns_exponent))
         self._rows = rows
         stride = int(self.lines[-1]) * _sgns.LINE
-        self._vectors, self._outputs = (np.zeros(self.words * stride, dtype=np.float32) for _ in range(2))
+        self._vectors, self._outputs = (aligned_zeros(self.words * stride) for _ in range(2))
         self._begin(vocabulary, start_from)
         self._windows = _windows(config)
         capacity = TOKENS_A_CHUNK + LONGEST_SENTENCE
@@ -93,9 +93,9 @@ class NativeTraining:
         self._bounds = np.empty((2 * self.threads, 2, capacity), dtype=np.int32)
         self._drawn = np.empty((2 * self.threads, capacity * noise), dtype=np.uint32)
         self._counts = np.zeros(2 * self.threads, dtype=np.int64)
-        self._own = [np.empty(_sgns.VECTORS_OF_OWN * stride, dtype=np.float32) for _ in range(self.threads)]
+        self._own = [aligned_zeros(_sgns.VECTORS_OF_OWN * stride) for _ in range(self.threads)]
         teams = self.threads if config.racy else 1
-        self._parts = [np.empty((len(self.lines) - 1) * _sgns.PARTS_A_SLICE, dtype=np.float32) for _ in range(teams)]
+        self._parts = [aligned_zeros((len(self.lines) - 1) * _sgns.PARTS_A_SLICE) for _ in range(teams)]
 
     def _begin(self, vocabulary: Vocabulary, start_from: Embeddings | None) -> None:
         """gensim's first vectors, uniform in [-1, 1) / dim, or those of a model."""

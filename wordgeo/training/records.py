@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from wordgeo.training.config import TrainingConfig
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
 
-__all__ = ["Trained", "machine", "provenance"]
+__all__ = ["Trained", "aligned_zeros", "machine", "provenance"]
 
 F32 = npt.NDArray[np.float32]
+LINE_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class Trained:
     history: list[dict[str, Any]]
     training_state: TrainingState | None = None
     subwords: Subwords | None = None
+
+
+def aligned_zeros(*shape: int) -> F32:
+    """Zeros, float32 [shape], that begin with a line of the cache: else each register that is read would lie in two."""
+    size = math.prod(shape)
+    room = np.zeros(size + LINE_BYTES // 4, dtype=np.float32)
+    begin = -room.ctypes.data % LINE_BYTES // 4
+    return room[begin : begin + size].reshape(shape)
 
 
 def machine() -> dict[str, Any]:

@@ -90,7 +90,7 @@ def plan_windows(
                     slot = (drawn >> 32) * len(table) >> 32
                     stays = drawn & 2**32 - 1 < int(table[slot]) & 2**32 - 1
                     drawn_rows.append(slot if stays else int(table[slot]) >> 32)
-                noise.append([other for other in drawn_rows if other != row])
+                noise.append([other for other in dict.fromkeys(drawn_rows) if other != row])
             windows.append(Window(row, near, [noise[t % sets] for t in range(tasks)]))
     return windows
 
@@ -133,7 +133,7 @@ def train_windows(
 
 
 def _move(vectors: F32, outputs: F32, near: list[int], rows: list[int], step: F32) -> None:
-    """Both sides by the rows of the other as they were; a row that comes twice moves twice, as the rows are read."""
+    """Both sides by the rows of the other as they were."""
     new = outputs[rows].copy()
     for i, row in enumerate(near):
         x = vectors[row].copy()

@@ -136,60 +136,11 @@ static inline float *row_of(const wordgeo_sgns *model, float *matrix, int64_t sl
     return matrix + (model->words * begin + (int64_t)row * lines) * LINE;
 }
 
-/* ---- Steps ---- */
-
-/* exp(x) for x in [-30, 0] and log(1 + e) for e in [0, 1], to 2e-7; written so that compilers vectorise the loop. */
-static inline float exponential(float x) {
-    const float t = x * 1.44269504f;
-    const int32_t n = (int32_t)(t - 0.5f);
-    const float r = (x - (float)n * 0.693145752f) - (float)n * 1.42860677e-6f;
-    float p = 1.98412698e-4f;
-    p = p * r + 1.38888889e-3f;
-    p = p * r + 8.33333333e-3f;
-    p = p * r + 4.16666667e-2f;
-    p = p * r + 1.66666667e-1f;
-    p = p * r + 0.5f;
-    p = p * r + 1.0f;
-    p = p * r + 1.0f;
-    const int32_t bits = (n + 127) << 23;
-    float scale;
-    memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
-}
-
-static inline float log_of_1_plus(float e) {
-    const float z = e / (2.0f + e), s = z * z;
-    float p = 1.0f / 13.0f;
-    p = p * s + 1.0f / 11.0f;
-    p = p * s + 1.0f / 9.0f;
-    p = p * s + 1.0f / 7.0f;
-    p = p * s + 1.0f / 5.0f;
-    p = p * s + 1.0f / 3.0f;
-    p = p * s + 1.0f;
-    return 2.0f * z * p;
-}
-
-/* From products of all slices to steps; `labels` are 1 or 0. Writes `step` and `loss` of each product. */
-#define LOGISTIC(count, slices, parts, labels, alpha, step, loss)                                                      \
-    for (int64_t i = 0; i < (count); i++) {                                                                            \
-        float f = (parts)[i];                                                                                          \
-        for (int64_t s = 1; s < (slices); s++)                                                                         \
-            f += (parts)[s * PRODUCTS + i];                                                                            \
-        (step)[i] = f;                                                                                                 \
-    }                                                                                                                  \
-    for (int64_t i = 0; i < (count); i++) {                                                                            \
-        const float f = (step)[i], y = (labels)[i];                                                                    \
-        const float x = f > 30.0f ? 30.0f : f < -30.0f ? -30.0f : f, size = x < 0.0f ? -x : x;                         \
-        const float e = exponential(-size), small = e / (1.0f + e);  /* s(-size) */                                    \
-        const float sigma = x < 0.0f ? small : 1.0f - small, against = y > 0.5f ? -x : x;                              \
-        (step)[i] = (alpha) * (y - sigma);                                                                             \
-        (loss)[i] = log_of_1_plus(e) + (against > 0.0f ? against : 0.0f);                                              \
-    }
-
 /* ---- The loop, for each instruction set ---- */
 
 #if defined(__GNUC__) || defined(__clang__)
 typedef float four __attribute__((vector_size(16)));
+typedef int32_t four_whole __attribute__((vector_size(16)));
 static inline four load_four(const float *p) {
     four v;
     memcpy(&v, p, sizeof v);
@@ -201,6 +152,9 @@ static inline void store_four(float *p, four v) { memcpy(p, &v, sizeof v); }
 #define INLINE inline __attribute__((always_inline))
 #define LANES 4
 #define V four
+#define WHOLE four_whole
+#define CONVERT __builtin_convertvector
+#define BITS(type, x) ((type)(x))
 #define LOAD load_four
 #define STORE store_four
 #define SET1(x) ((four){(x), (x), (x), (x)})
@@ -210,11 +164,24 @@ static inline void store_four(float *p, four v) { memcpy(p, &v, sizeof v); }
 #define NOISE 3
 #include "sgns_body.h"
 #else
+static inline int32_t BITS_int32_t(float x) {
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+static inline float BITS_float(int32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
 #define SET baseline
 #define TARGET
 #define INLINE inline
 #define LANES 1
 #define V float
+#define WHOLE int32_t
+#define CONVERT(x, type) ((type)(x))
+#define BITS(type, x) BITS_##type(x)
 #define LOAD *
 #define STORE(p, v) (*(p) = (v))
 #define SET1(x) (x)
@@ -227,11 +194,17 @@ static inline void store_four(float *p, four v) { memcpy(p, &v, sizeof v); }
 
 #ifdef WORDGEO_X86
 
+typedef int32_t eight_whole __attribute__((vector_size(32)));
+typedef int32_t sixteen_whole __attribute__((vector_size(64)));
+
 #define SET avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define INLINE inline __attribute__((always_inline))
 #define LANES 8
 #define V __m256
+#define WHOLE eight_whole
+#define CONVERT __builtin_convertvector
+#define BITS(type, x) ((type)(x))
 #define LOAD _mm256_loadu_ps
 #define STORE _mm256_storeu_ps
 #define SET1 _mm256_set1_ps
@@ -246,6 +219,9 @@ static inline void store_four(float *p, four v) { memcpy(p, &v, sizeof v); }
 #define INLINE inline __attribute__((always_inline))
 #define LANES 16
 #define V __m512
+#define WHOLE sixteen_whole
+#define CONVERT __builtin_convertvector
+#define BITS(type, x) ((type)(x))
 #define LOAD _mm512_loadu_ps
 #define STORE _mm512_storeu_ps
 #define SET1 _mm512_set1_ps

@@ -9,7 +9,7 @@
  *     loss = -log s(x.t) for y = 1, -log s(-x.t) for y = 0     s(z) = 1 / (1 + exp(-z))
  *     g = alpha (y - s(x.t))        x += sum over targets of g t        t += sum over contexts of g x
  *
- * with all sums from the values of before. As in gensim, CBOW adds the whole sum to each word where x is the mean, and
+ * with all sums from the values of before; a noise word that is drawn twice for a task counts once. As in gensim, CBOW adds the whole sum to each word where x is the mean, and
  * its n-th part where x is the sum. Products are taken for `GROUP` tasks at once, so they are older than the steps of up
  * to GROUP - 1 tasks before.
  *

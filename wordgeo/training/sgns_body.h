@@ -2,6 +2,7 @@
  *     SET               the suffix of its functions
  *     TARGET, INLINE    attributes that let a function use it, and that put one into its caller
  *     LANES, V          floats in a register, and its type; LOAD, STORE, SET1, FMADD and ADD work on it
+ *     WHOLE             the type of as many whole numbers; CONVERT by value, BITS by what they are in memory
  *     CONTEXTS, NOISE   how many rows of either side have all their products in registers
  */
 #define JOIN2(a, b) a##_##b
@@ -157,6 +158,63 @@ TARGET static void NAME(scatter)(const wordgeo_sgns *model, const task *t, int64
     }
 }
 
+TARGET static INLINE V NAME(select)(WHOLE yes, V a, V b) {
+    return BITS(V, (yes & BITS(WHOLE, a)) | (~yes & BITS(WHOLE, b)));
+}
+
+#if LANES > 1
+#define BELOW(a, b) ((WHOLE)((a) < (b))) /* all bits of a lane, or none */
+#else
+#define BELOW(a, b) (-(WHOLE)((a) < (b)))
+#endif
+
+/* From the products of all slices and labels (1 or 0) to steps, and the sum of the losses in `total`, lane by lane.
+ * exp to 2e-7 of its value by a polynomial after x = n log 2 + r; log(1 + e) = 2 artanh(e / (2 + e)) to 2e-7. */
+TARGET static void NAME(logistic)(const float *parts, int64_t slices, const float *labels, int count, float alpha,
+                                  float *step, double *total) {
+    const V one = SET1(1.0f), zero = SET1(0.0f), most = SET1(30.0f);
+    ALIGNED float losses[LANES];
+    for (int i = 0; i < count; i += LANES) {
+        V f = LOAD(parts + i);
+        for (int64_t s = 1; s < slices; s++)
+            f = ADD(f, LOAD(parts + s * PRODUCTS + i));
+        const V y = LOAD(labels + i);
+        const WHOLE negative = BELOW(f, zero);
+        V size = NAME(select)(negative, zero - f, f);
+        size = NAME(select)(BELOW(most, size), most, size);
+        const WHOLE n = CONVERT(size * SET1(1.44269504f) + SET1(0.5f), WHOLE);
+        const V whole = CONVERT(n, V), r = whole * SET1(0.693145752f) - size + whole * SET1(1.42860677e-6f);
+        V p = SET1(1.98412698e-4f);
+        p = FMADD(p, r, SET1(1.38888889e-3f));
+        p = FMADD(p, r, SET1(8.33333333e-3f));
+        p = FMADD(p, r, SET1(4.16666667e-2f));
+        p = FMADD(p, r, SET1(1.66666667e-1f));
+        p = FMADD(p, r, SET1(0.5f));
+        p = FMADD(p, r, one);
+        p = FMADD(p, r, one);
+        const V e = p * BITS(V, (127 - n) << 23);   /* exp(-size) */
+        const V small = e / (one + e);              /* s(-size) */
+        const V sigma = NAME(select)(negative, small, one - small);
+        STORE(step + i, SET1(alpha) * (y - sigma));
+        const V z = e / (SET1(2.0f) + e), square = z * z;
+        V q = SET1(1.0f / 13.0f);
+        q = FMADD(q, square, SET1(1.0f / 11.0f));
+        q = FMADD(q, square, SET1(1.0f / 9.0f));
+        q = FMADD(q, square, SET1(1.0f / 7.0f));
+        q = FMADD(q, square, SET1(1.0f / 5.0f));
+        q = FMADD(q, square, SET1(1.0f / 3.0f));
+        q = FMADD(q, square, one);
+        /* the loss is log(1 + exp(-size)), and `size` above it on the wrong side */
+        const WHOLE wrong = BELOW(zero, y) ^ ~negative;
+        STORE(losses, SET1(2.0f) * z * q + NAME(select)(wrong, size, zero));
+        for (int j = count - i; j < LANES; j++)
+            losses[j] = 0.0f;
+        for (int j = 0; j < LANES; j++)
+            total[j] += losses[j];
+    }
+}
+#undef BELOW
+
 /* Asks for some rows of a later task. */
 TARGET static INLINE void NAME(fetch)(const wordgeo_sgns *model, const task *t, int64_t slice, int first, int last) {
     const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
@@ -170,7 +228,7 @@ TARGET static INLINE void NAME(fetch)(const wordgeo_sgns *model, const task *t, 
 TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha, int first_slice,
                                  int last_slice, wordgeo_team *team, float *own, float *parts, int64_t *products) {
     enum { RING = 2 * GROUP + 2 };
-    float lanes[(PRODUCTS + 16) * LANES], step[PRODUCTS + 16], loss[PRODUCTS + 16], labels[PRODUCTS + 16];
+    ALIGNED float lanes[PRODUCTS * LANES], step[PRODUCTS], labels[PRODUCTS];
     float *context[GROUP][SHARE], *target[GROUP][TARGETS];
     const int64_t stride = model->lines[model->slices] * LINE;
     task ring[RING];
@@ -193,8 +251,8 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
             const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
             count = 0;
             for (int g = 0; g < group; g++) {
-                const task *t = &ring[(at + g) % RING], *later = &ring[(at + g + GROUP) % RING];
-                if (at + g + GROUP < ready)
+                const task *t = &ring[(at + g) % RING], *later = &ring[(at + g + GROUP + 1) % RING];
+                if (at + g + GROUP + 1 < ready)
                     NAME(fetch)(model, later, slice, 0, TARGETS / 2);
                 for (int j = 0; j < t->count; j++)
                     target[g][j] = row_of(model, model->out, slice, t->target[j]);
@@ -216,19 +274,14 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
                 NAME(add_lanes)(lanes + (size_t)i * LANES, shared + slice * PRODUCTS + i);
         }
         wordgeo_meet(team);
-        LOGISTIC(count, model->slices, shared, labels, alpha, step, loss)
-        for (int i = count; i < count + LINE; i++)
-            loss[i] = 0.0f;
-        for (int i = 0; i < count; i += LINE)
-            for (int j = 0; j < LINE; j++)
-                total[j] += loss[i + j];
+        NAME(logistic)(shared, model->slices, labels, count, alpha, step, total);
         *products += count;
         for (int64_t slice = first_slice; slice < last_slice; slice++) {
             const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
             int done = 0;
             for (int g = 0; g < group; g++) {
-                const task *t = &ring[(at + g) % RING], *later = &ring[(at + g + GROUP) % RING];
-                if (at + g + GROUP < ready)
+                const task *t = &ring[(at + g) % RING], *later = &ring[(at + g + GROUP + 1) % RING];
+                if (at + g + GROUP + 1 < ready)
                     NAME(fetch)(model, later, slice, TARGETS / 2, TARGETS);
                 for (int j = 0; j < t->count; j++)
                     target[g][j] = row_of(model, model->out, slice, t->target[j]);
@@ -257,6 +310,9 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
 #undef INLINE
 #undef LANES
 #undef V
+#undef WHOLE
+#undef CONVERT
+#undef BITS
 #undef LOAD
 #undef STORE
 #undef SET1

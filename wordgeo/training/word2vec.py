@@ -102,8 +102,8 @@ def train_embeddings(
         native = NativeTraining(walk, rows, vocabulary, config, threads, start_from)
         reproducible = not (config.racy and native.threads > 1)
         provenance = native_provenance(corpus, config, threads, reproducible=reproducible)
-        known = {**provenance, "threads": None, "order": resample and asdict(resample)}
-        known["parameters"] = {**provenance["parameters"], "epochs": config.epochs}
+        known = {**provenance, "threads": None, "resample": resample and asdict(resample)}
+        known["instruction_set"] = native.instruction_set
         trained = native.run(
             known, checkpoints=checkpoints, on_epoch=on_epoch, keep=keep_training_state, progress=shown
         )
