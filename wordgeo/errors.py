@@ -12,6 +12,7 @@ __all__ = [
     "NotFoundError",
     "OptionError",
     "OutputError",
+    "ServiceError",
     "ThresholdError",
     "TrainingError",
     "UnknownWordError",
@@ -67,6 +68,14 @@ class MissingExtraError(WordgeoError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs packages that are not installed: pip install 'wordgeo[{extra}]'")
+
+
+class ServiceError(WordgeoError):
+    """A service that cannot be reached or does not answer a question. `status` is its HTTP status, 0 without one."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class ThresholdError(WordgeoError):

@@ -119,6 +119,8 @@ class Vocabulary(Sequence[str]):
         if not -n <= i < n:
             raise IndexError(f"row {i} of a vocabulary of {n} words")
         i = int(i) % n
+        if self._words is not None:
+            return self._words[i]
         return bytes(self._blob[int(self._offsets[i]) : int(self._offsets[i + 1])]).decode("utf-8", "replace")
 
     def __iter__(self) -> Iterator[str]:

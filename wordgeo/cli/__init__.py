@@ -35,6 +35,7 @@ COMMANDS = {
     "stability": ("stability", "stability", "Measure how far models agree on the neighbours of words."),
     "compare": ("compare", "compare", "Find the words that changed from model A to model B, beyond chance."),
     "convert": ("convert", "convert", "Convert vectors between file formats and model folders."),
+    "serve": ("serve", "serve", "Serve models over HTTP: an API, its documentation, and a page to explore them."),
     "info": ("convert", "info", "Describe a model, or this system (--system)."),
     "bench": ("bench", "bench", "Time queries on a model beside NumPy, gensim, faiss and usearch."),
     "completion": ("completion", "completion", "Print the script that completes wordgeo's commands in a shell."),

@@ -1,21 +1,43 @@
-"""The MODEL argument: a model folder, a file of vectors, or an ensemble's folder."""
+"""The MODEL argument: a model folder, a file of vectors, an ensemble's folder, or the address of a served model."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wordgeo.client import RemoteModel
     from wordgeo.query import WordVectors
     from wordgeo.stability import Ensemble
 
-__all__ = ["load_any", "load_each", "load_one"]
+__all__ = ["ask_any", "ask_one", "load_each", "load_one"]
+
+KEY_VARIABLE = "WORDGEO_API_KEY"
 
 
-def load_any(path: str) -> WordVectors | Ensemble:
-    """The model at `path`, or the ensemble, for questions that both answer."""
+def ask_any(path: str) -> WordVectors | Ensemble | RemoteModel:
+    """The model to ask, as `ask_one`, or the ensemble, for questions that both answer."""
+    if _is_address(path):
+        return ask_one(path)
     import wordgeo as wg
 
     return wg.load(path)
+
+
+def ask_one(path: str) -> WordVectors | RemoteModel:
+    """The model to ask: as `load_one`, or of a service where `path` is an address such as http://host:8080/wiki.
+
+    A service that demands a key is shown the one in the environment variable WORDGEO_API_KEY.
+    """
+    if not _is_address(path):
+        return load_one(path)
+    from wordgeo.client import connect
+
+    return connect(path, api_key=os.environ.get(KEY_VARIABLE))
+
+
+def _is_address(path: str) -> bool:
+    return path.startswith(("http://", "https://"))
 
 
 def load_one(path: str) -> WordVectors:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from wordgeo.cli.models import load_any, load_one
+from wordgeo.cli.models import ask_any, ask_one
 from wordgeo.cli.options import neighbor_options, read_filters
 from wordgeo.cli.output import format_option, show, show_all
 
@@ -42,7 +42,7 @@ def similar(
     from wordgeo.errors import OptionError
 
     filters = read_filters(options)
-    vectors = load_any(model)
+    vectors = ask_any(model)
     if isinstance(vectors, wg.Ensemble):
         if threshold is not None or least or approximate:
             raise OptionError(f"{model} is an ensemble, which takes no --threshold, --least or --approximate")
@@ -65,7 +65,7 @@ def similarity(model: str, a: str, b: str, style: str) -> None:
     """
     from wordgeo.cli.reports import Similarity
 
-    show(Similarity((a, b), load_one(model).similarity(a, b)), style)
+    show(Similarity((a, b), ask_one(model).similarity(a, b)), style)
 
 
 @click.command()
@@ -92,7 +92,7 @@ def analogy(model: str, a: str, b: str, c: str, method: str, style: str, **optio
         wordgeo analogy wiki man king woman
     """
     filters = read_filters(options)
-    show(load_any(model).analogy(a, b, c, method=method, **filters), style)
+    show(ask_any(model).analogy(a, b, c, method=method, **filters), style)
 
 
 @click.command()
@@ -110,7 +110,7 @@ def query(model: str, expression: str, style: str, **options: Any) -> None:
         wordgeo query wiki "king - man + woman" --top 50000
     """
     filters = read_filters(options)
-    show(load_one(model).query(expression, **filters), style)
+    show(ask_one(model).query(expression, **filters), style)
 
 
 @click.command()
@@ -123,4 +123,4 @@ def odd(model: str, words: tuple[str, ...], style: str) -> None:
     \b
         wordgeo odd wiki breakfast cereal dinner car
     """
-    show(load_one(model).odd(list(words)), style)
+    show(ask_one(model).odd(list(words)), style)

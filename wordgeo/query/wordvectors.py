@@ -13,12 +13,14 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError, UnknownWordError
 from wordgeo.query import search
 from wordgeo.query.analogies import analogies
+from wordgeo.query.exclusion import excluded_rows
 from wordgeo.query.expression import Operand, parse_expression
 from wordgeo.query.filters import Filter
+from wordgeo.query.ranks import ranks
 from wordgeo.query.screens import Int8Copy
 from wordgeo.results import Result, Table
 
-__all__ = ["Neighbors", "OddOneOut", "WordVectors"]
+__all__ = ["Neighbors", "OddOneOut", "Rank", "WordVectors"]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -57,6 +59,24 @@ class OddOneOut(Result):
         return [Table(("word", "cosine with the mean"), rows, title=f"odd one out: {self.word}")]
 
 
+@dataclass(frozen=True, repr=False, eq=False)
+class Rank(Result):
+    """The place of the second of `words` among the neighbours of the first, 1 being the nearest.
+
+    `rank_min` and `rank_max` differ where scores tie; `score` is the cosine of the two.
+    """
+
+    words: tuple[str, str]
+    rank_min: int
+    rank_max: int
+    score: float
+
+    def tables(self) -> list[Table]:
+        """One row."""
+        a, b = self.words
+        return [Table(("word", "among the neighbours of", "rank", "score"), [(b, a, self.rank_min, self.score)])]
+
+
 class WordVectors(Embeddings):
     """A model to ask: neighbours, analogies, arithmetic. Every method is exact and safe to call from several threads.
 
@@ -64,7 +84,8 @@ class WordVectors(Embeddings):
     same bytes alone or in a batch, on any number of threads and any instruction set.
 
     All searches take the filters of `wordgeo.query.filters.Filter` as keywords (`min_count`, `top`, `match`, `words`),
-    which restrict the answers. Words that are part of the question are never answers.
+    which restrict the answers. Words that are part of the question are no answers, unless `exclude` says otherwise:
+    "row" (those words), "string" (also words that differ from them in case alone), "none".
     """
 
     @classmethod
@@ -106,6 +127,7 @@ class WordVectors(Embeddings):
         threshold: float | None = None,
         least: bool = False,
         approximate: bool = False,
+        exclude: str = "row",
         threads: int | None = None,
         **filters: Any,
     ) -> list[Neighbors]:
@@ -117,11 +139,11 @@ class WordVectors(Embeddings):
         """
         candidates = self._candidates(filters)
         if isinstance(words, np.ndarray) and words.dtype.kind != "U":
-            names, vectors, exclude = [f"vector {i}" for i in range(len(words))], words, None
+            names, vectors, excluded = [f"vector {i}" for i in range(len(words))], words, None
         else:
             names = _words(words)
             rows = self.vocabulary.rows(names) if self.subwords is None else self.vocabulary.find(names)
-            vectors, exclude = self.vectors[rows], rows[:, None]
+            vectors, excluded = self.vectors[rows], excluded_rows(self, rows[:, None], exclude)
             for unseen in np.flatnonzero(rows < 0).tolist():
                 vectors[unseen] = self[names[unseen]]
         if approximate:
@@ -129,9 +151,9 @@ class WordVectors(Embeddings):
                 raise OptionError("an approximate search takes no filters, threshold or least; leave approximate out")
             from wordgeo.query.approximate import ApproximateIndex
 
-            return ApproximateIndex.of(self).neighbors(self, names, vectors, k, exclude)
+            return ApproximateIndex.of(self).neighbors(self, names, vectors, k, excluded)
         found = search.top_k(
-            self, vectors, k=k, exclude=exclude, candidates=candidates, threshold=threshold, least=least,
+            self, vectors, k=k, exclude=excluded, candidates=candidates, threshold=threshold, least=least,
             threads=threads,
         )  # fmt: skip
         return self._neighbors(names, *found)
@@ -148,6 +170,20 @@ class WordVectors(Embeddings):
             raise OptionError(f"a pair has two words; got {wrong[0]!r}")
         rows = self.vocabulary.rows(word for pair in pairs for word in pair).reshape(-1, 2)
         return search.cosine_pairs(self, rows[:, 0], rows[:, 1])
+
+    def rank(self, a: str, b: str, *, threads: int | None = None) -> Rank:
+        """The place of `b` among the neighbours of `a`."""
+        return self.rank_batch([(a, b)], threads=threads)[0]
+
+    def rank_batch(self, pairs: Iterable[Sequence[str]], *, threads: int | None = None) -> list[Rank]:
+        """`rank` for many pairs (a, b). A word among its own neighbours has rank 0."""
+        pairs = [tuple(pair) for pair in pairs]
+        wrong = [pair for pair in pairs if len(pair) != 2]
+        if wrong:
+            raise OptionError(f"a pair has two words; got {wrong[0]!r}")
+        rows = self.vocabulary.rows(word for pair in pairs for word in pair).reshape(-1, 2)
+        found = ranks(self, rows[:, 0], rows[:, 1], threads=threads)
+        return [Rank((a, b), *one) for (a, b), one in zip(pairs, found, strict=True)]
 
     def farthest(self, word: str, n: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
         """n words far from each other, beginning with `word`: always the one least like any chosen before it.
@@ -168,15 +204,16 @@ class WordVectors(Embeddings):
         k: int = 10,
         *,
         method: str = "3cosadd",
+        exclude: str = "row",
         threads: int | None = None,
         **filters: Any,
     ) -> Neighbors:
-        """ "a is to b as c is to ?": the k best words d, over unit vectors, a, b and c excluded.
+        """ "a is to b as c is to ?": the k best words d, over unit vectors; a, b and c are no answers.
 
         3cosadd: cos(d, b - a + c) (Mikolov, Yih & Zweig 2013); 3cosmul: s(d, b) s(d, c) / (s(d, a) + 1e-6) with
         s = (cos + 1) / 2 (Levy & Goldberg 2014).
         """
-        return self.analogy_batch([(a, b, c)], k, method=method, threads=threads, **filters)[0]
+        return self.analogy_batch([(a, b, c)], k, method=method, exclude=exclude, threads=threads, **filters)[0]
 
     def analogy_batch(
         self,
@@ -184,6 +221,7 @@ class WordVectors(Embeddings):
         k: int = 10,
         *,
         method: str = "3cosadd",
+        exclude: str = "row",
         threads: int | None = None,
         **filters: Any,
     ) -> list[Neighbors]:
@@ -195,18 +233,30 @@ class WordVectors(Embeddings):
         if wrong:
             raise OptionError(f"an analogy has three words a, b, c; got {wrong[0]!r}")
         rows = self.vocabulary.rows(word for question in questions for word in question).reshape(-1, 3)
-        found = analogies(self, *rows.T, k=k, method=method, candidates=self._candidates(filters), threads=threads)
+        found = analogies(
+            self, *rows.T, k=k, method=method, exclude=excluded_rows(self, rows, exclude),
+            candidates=self._candidates(filters), threads=threads,
+        )  # fmt: skip
         return self._neighbors([f"{a} is to {b} as {c} is to ?" for a, b, c in questions], found.rows, found.scores)
 
-    def query(self, expression: str, /, k: int = 10, *, threads: int | None = None, **filters: Any) -> Neighbors:
+    def query(
+        self, expression: str, /, k: int = 10, *, exclude: str = "row", threads: int | None = None, **filters: Any
+    ) -> Neighbors:
         """The k words nearest to a sum of unit vectors, such as `king - man + woman` or `0.5*paris + "new york"`.
 
         `+` and `-` stand between spaces; a word in quotes is also tried with `_` for its spaces.
         """
-        return self.query_batch([expression], k, threads=threads, **filters)[0]
+        return self.query_batch([expression], k, exclude=exclude, threads=threads, **filters)[0]
 
     def query_batch(
-        self, expressions: Sequence[str], /, k: int = 10, *, threads: int | None = None, **filters: Any
+        self,
+        expressions: Sequence[str],
+        /,
+        k: int = 10,
+        *,
+        exclude: str = "row",
+        threads: int | None = None,
+        **filters: Any,
     ) -> list[Neighbors]:
         """`query` for many expressions."""
         parsed = [parse_expression(expression) for expression in _words(expressions)]
@@ -217,7 +267,10 @@ class WordVectors(Embeddings):
             rows[i, : len(operands)] = [self._row(operand) for operand in operands]
             weights[i, : len(operands)] = [operand.weight for operand in operands]
         vectors = search.combine(self, rows, weights)
-        found = search.top_k(self, vectors, k=k, exclude=rows, candidates=self._candidates(filters), threads=threads)
+        found = search.top_k(
+            self, vectors, k=k, exclude=excluded_rows(self, rows, exclude), candidates=self._candidates(filters),
+            threads=threads,
+        )  # fmt: skip
         return self._neighbors(list(expressions), *found)
 
     def odd(self, words: Sequence[str]) -> OddOneOut:
