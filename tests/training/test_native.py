@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,8 +16,7 @@ from scipy import stats
 import wordgeo as wg
 from wordgeo.corpus import EncodedCorpus, encode
 from wordgeo.errors import CorpusError, FormatError, OptionError, TrainingError
-from wordgeo.training import TrainingConfig, train_embeddings
-from wordgeo.training import _sgns, native, reference
+from wordgeo.training import TrainingConfig, _sgns, native, reference, train_embeddings
 from wordgeo.training.native import NativeTraining, Pace, alias_table, keep_table, noise_weights, slices
 from wordgeo.training.sentences import Walk
 from wordgeo.training.word2vec import _rows
@@ -61,23 +61,26 @@ def twin_of(corpus: EncodedCorpus, options: TrainingConfig) -> tuple[np.ndarray,
     cbow = options.algorithm == "cbow"
     vectors, outputs = state.vectors(), np.zeros((state.words, options.dim), dtype=np.float32)
     rows = [int(row) if row < state.words else -1 for row in _rows(corpus, corpus.vocabulary.head(state.words))]
-    (spans, _, _), = list(state._blocks())  # noqa: SLF001
+    ((spans, _, _),) = list(state._blocks())
     places = np.cumsum(spans[:, 1] - spans[:, 0]) - (spans[:, 1] - spans[:, 0])
     sentences = [
         (int(place), [rows[i] for i in corpus.ids[begin:end]])
         for place, (begin, end) in zip(places, spans, strict=True)
     ]
-    tables = keep_table(np.asarray(corpus.vocabulary.counts)[: state.words], options.sample), alias_table(
-        noise_weights(np.asarray(corpus.vocabulary.counts)[: state.words], options.ns_exponent)
+    tables = (
+        keep_table(np.asarray(corpus.vocabulary.counts)[: state.words], options.sample),
+        alias_table(noise_weights(np.asarray(corpus.vocabulary.counts)[: state.words], options.ns_exponent)),
     )
-    shape = {name: value for name, value in native._windows(options).items() if name != "mean"}  # noqa: SLF001
+    shape = {name: value for name, value in native._windows(options).items() if name != "mean"}
     losses = []
     total = options.epochs * len(corpus.ids)
-    chunks = np.flatnonzero(np.diff(places // native.TOKENS_A_CHUNK, prepend=-1)).tolist() + [len(sentences)]
+    chunks = [*np.flatnonzero(np.diff(places // native.TOKENS_A_CHUNK, prepend=-1)).tolist(), len(sentences)]
     for epoch in range(options.epochs):
         key, loss = stream_key(options.seed, "epoch", 0, epoch), 0.0
-        for begin, end in zip(chunks[:-1], chunks[1:], strict=True):
-            rate = options.alpha - (options.alpha - options.min_alpha) * (epoch * len(corpus.ids) + places[begin]) / total
+        for begin, end in pairwise(chunks):
+            rate = (
+                options.alpha - (options.alpha - options.min_alpha) * (epoch * len(corpus.ids) + places[begin]) / total
+            )
             windows = reference.plan_windows(sentences[begin:end], *tables, key, **shape)
             loss += reference.train_windows(
                 vectors, outputs, windows, float(np.float32(rate)), cbow=cbow, mean=options.cbow_mean, group=GROUP,
@@ -192,8 +195,8 @@ def test_the_alias_table_holds_the_weights_exactly() -> None:
 
 def test_noise_is_drawn_by_its_weights(corpus) -> None:
     state = training(corpus, config(negative=5, sample=0.0))
-    (spans, chunks, _), = list(state._blocks())  # noqa: SLF001
-    model, capacity = state._model(17), state._kept.shape[1]  # noqa: SLF001
+    ((spans, chunks, _),) = list(state._blocks())
+    model, capacity = state._model(17), state._kept.shape[1]
     kept, bounds = np.empty(capacity, np.uint32), np.empty((2, capacity), np.int32)
     noise = np.empty(capacity * 5, np.uint32)
     n = _sgns.plan_chunk(model, np.ascontiguousarray(spans[: chunks[1]]), 0, kept, bounds, noise)
@@ -290,7 +293,7 @@ def test_a_damaged_checkpoint_and_one_of_another_training_are_refused(corpus, tm
 def test_what_cannot_be_trained_says_so(corpus, tmp_path) -> None:
     with pytest.raises(TrainingError, match="diverged"):
         state = training(corpus, config())
-        state._vectors[3] = np.nan  # noqa: SLF001
+        state._vectors[3] = np.nan
         state.epoch(0, wg.progress.resolve_progress(False))
     with pytest.raises(OptionError, match="gensim"):
         config(engine="gensim", racy=True)

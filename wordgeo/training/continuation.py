@@ -51,9 +51,7 @@ def refuse_state(config: TrainingConfig) -> None:
         raise OptionError("keep_training_state does not go with hs: its tree would change with every new word")
 
 
-def grown_vocabulary(
-    start: Embeddings, corpus: EncodedCorpus, min_count: int
-) -> Vocabulary:
+def grown_vocabulary(start: Embeddings, corpus: EncodedCorpus, min_count: int) -> Vocabulary:
     """All words of the model, and those that occur `min_count` times or more in the corpus; counts are added up."""
     assert start.counts is not None
     counts = dict(zip(start.words, start.counts.tolist(), strict=True))

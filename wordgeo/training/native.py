@@ -259,25 +259,24 @@ class NativeTraining:
                     logger.info("ended after %d epochs: the held-out loss no longer falls", epoch)
                     break
                 history.append(self.epoch(epoch, progress))
-                if not history[-1]["trained_words"]:
-                    raise TrainingError(
-                        "no two words that are trained ever stood together in a sentence, so nothing was learned; "
-                        "lower min_count, raise sample or give more text"
-                    )
                 if checkpoints is not None and checkpoints.due(epoch + 1) and epoch + 1 < config.epochs:
                     checkpoints.save(Checkpoint(epoch + 1, self.arrays(), {"epochs": history}), known)
                 if on_epoch is not None:
                     on_epoch(epoch + 1, history[-1])
         finally:
             progress.finish()
+        if not any(record["trained_words"] for record in history):
+            raise TrainingError(
+                "no two words that are trained ever stood together in a sentence, so nothing was learned; "
+                "lower min_count, raise sample or give more text"
+            )
         return Trained(self.vectors(), history, self.training_state() if keep else None)
 
     def _is_over(self, history: list[dict[str, Any]]) -> bool:
-        losses = [record.get("held_out_loss_per_word") for record in history]
-        if self.config.patience is None or not losses:
+        if self.config.patience is None or not history:
             return False
-        best = min(range(len(losses)), key=losses.__getitem__)
-        return len(losses) - 1 - best >= self.config.patience
+        losses = np.array([record["held_out_loss_per_word"] for record in history])
+        return len(losses) - 1 - int(np.argmin(losses)) >= self.config.patience
 
 
 class Pace:

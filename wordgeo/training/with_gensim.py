@@ -39,7 +39,7 @@ def train_with_gensim(
     threads: int,
     *,
     start_from: Embeddings | None,
-    keep_training_state: bool,
+    keep: bool,
     progress: Progress,
 ) -> tuple[Walk, Trained]:
     """The sentences that were trained, and vectors with the bytes of gensim's own model on them."""
@@ -96,7 +96,7 @@ def train_with_gensim(
     return sentences.walk, Trained(
         model.wv.vectors,
         model.history,
-        training_state=TrainingState.of_gensim(model) if keep_training_state else None,
+        training_state=TrainingState.of_gensim(model) if keep else None,
         subwords=subwords_from_gensim(model.wv),
     )
 

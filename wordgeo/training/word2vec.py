@@ -82,19 +82,22 @@ def train_embeddings(
             raise OptionError("a training goes on with the whole corpus; start_from takes no resample")
         vocabulary = grown_vocabulary(start_from, corpus, config.min_count)
     else:
-        own = order is not None and resample is not None and resample.vocabulary
-        vocabulary = _trained_words(resampled_vocabulary(corpus, order) if own else corpus.vocabulary, config.min_count)
+        counted = corpus.vocabulary
+        if order is not None and resample is not None and resample.vocabulary:
+            counted = resampled_vocabulary(corpus, order)
+        vocabulary = _trained_words(counted, config.min_count)
     threads, engine = resolve_threads(config.threads), config.trains_with
     logger.info("%s, engine %s: %d words, %d dimensions", config.algorithm, engine, len(vocabulary), config.dim)
     started, start = datetime.now(UTC), perf_counter()
-    options = {"start_from": start_from, "keep_training_state": keep_training_state}
     shown = resolve_progress(progress)
     if engine == "gensim":
         from wordgeo.training.with_gensim import gensim_provenance, train_with_gensim
 
         if checkpoints is not None or on_epoch is not None:
             raise OptionError("gensim keeps no checkpoints; leave checkpoint_every, resume and on_epoch out")
-        walk, trained = train_with_gensim(corpus, order, vocabulary, config, threads, **options, progress=shown)
+        walk, trained = train_with_gensim(
+            corpus, order, vocabulary, config, threads, start_from=start_from, keep=keep_training_state, progress=shown
+        )
         provenance = gensim_provenance(corpus, config, threads)
         made_on = machine()
     else:
