@@ -344,17 +344,18 @@ corpus = EncodedCorpus.open({path!r})
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 64_000_000, -1))
 try:
-    train_embeddings(corpus, TrainingConfig(engine="gensim", dim=10_000, min_count=1, threads=2))
+    train_embeddings(corpus, TrainingConfig(engine={engine!r}, dim=10_000, min_count=1, threads=2))
 except TrainingError as problem:
     print(problem)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a process so")
-def test_too_little_memory_is_an_error(encoded):
+@pytest.mark.parametrize("engine", ["gensim", "native"])
+def test_too_little_memory_is_an_error(encoded, engine):
     corpus = encoded([[f"w{i}" for i in range(5_000)]] * 2)
     run = subprocess.run(
-        [sys.executable, "-c", NO_MEMORY.format(path=str(corpus.path))],
+        [sys.executable, "-c", NO_MEMORY.format(path=str(corpus.path), engine=engine)],
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

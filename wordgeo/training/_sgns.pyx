@@ -59,7 +59,7 @@ DONE = np.dtype([("loss", "<f8"), ("trained", "<i8"), ("products", "<i8"), ("dam
 FLAG_BYTES = sizeof(wordgeo_flag)
 PARTS_A_SLICE = 2 * WORDGEO_PRODUCTS  # floats
 VECTORS_OF_OWN = 2 * WORDGEO_GROUP
-MOST_PLANS = 256
+MOST_THREADS = 128
 
 
 def instruction_sets():
@@ -108,7 +108,7 @@ def train_block(
     const int64_t[::1] chunks,           # IN [count + 1]
     const int64_t[::1] positions,        # IN [count]
     const float[::1] alphas,             # IN [count]
-    int threads,                         # at most MOST_PLANS // 2
+    int threads,                         # at most MOST_THREADS
     int me,
     bint racy,
     uint32_t[:, ::1] kept,               # OUT [2 threads, capacity]

@@ -74,10 +74,10 @@ class NativeTraining:
         self.instruction_set = instruction_set()
         self._loop = _sgns.instruction_sets().index(self.instruction_set)
         self.lines = slices(config.dim)
-        self.threads = threads if config.racy else min(threads, len(self.lines) - 1)
+        self.threads = min(threads, _sgns.MOST_THREADS if config.racy else len(self.lines) - 1)
         self._pace = Pace(self.threads, alone=not config.racy)
         if self.threads < threads:
-            logger.info("%d threads train %d dimensions; racy would take more", self.threads, config.dim)
+            logger.info("%d threads train %d dimensions, no more", self.threads, config.dim)
         self._generation = 0 if start_from is None else len(lineage(start_from))  # draws anew where it goes on
         self._keep = keep_table(counts, config.sample)
         self._noise = alias_table(noise_weights(counts, config.ns_exponent))

@@ -102,7 +102,13 @@ def train_embeddings(
         made_on = machine()
     else:
         walk, rows = Walk(corpus, order), _rows(corpus, vocabulary)
-        native = NativeTraining(walk, rows, vocabulary, config, threads, start_from)
+        try:
+            native = NativeTraining(walk, rows, vocabulary, config, threads, start_from)
+        except MemoryError:
+            raise TrainingError(
+                f"not enough memory: {len(vocabulary)} words in {config.dim} dimensions need "
+                f"{8e-9 * len(vocabulary) * config.dim:.1f} GB; raise min_count or lower dim"
+            ) from None
         reproducible = not (config.racy and native.threads > 1)
         provenance = native_provenance(corpus, config, threads, reproducible=reproducible)
         known = {**provenance, "threads": None, "resample": resample and asdict(resample)}
