@@ -55,6 +55,11 @@ setup(
                 "wordgeo/training/adagrad.c",
                 depends=[f"wordgeo/training/{name}.h" for name in ("adagrad", "adagrad_body", "draws", "hints")],
             ),
+            extension(
+                "wordgeo.training._sgns",
+                "wordgeo/training/sgns.c",
+                depends=[f"wordgeo/training/{name}.h" for name in ("sgns", "sgns_body", "team", "draws", "hints")],
+            ),
         ],
         language_level=3,
         compiler_directives={"boundscheck": False, "wraparound": False, "cdivision": True, "initializedcheck": False},

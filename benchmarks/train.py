@@ -1,4 +1,4 @@
-"""Words a second of training beside plain gensim, from an iterator and from a file, measured in turns in one run.
+"""Words a second of training by both engines beside plain gensim, from an iterator and a file, in turns in one run.
 
     python benchmarks/train.py corpus.txt --words 2000000 --dim 200 --threads 2
 
@@ -50,9 +50,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     for field in dataclasses.fields(TrainingConfig):
         if field.name in ("algorithm", "dim", "window", "negative", "sample", "min_count", "epochs", "threads"):
-            parser.add_argument(
-                f"--{field.name.replace('_', '-')}", type=type(field.default or 1), default=field.default
-            )
+            default = field.metadata["defaults"]["skipgram"]
+            parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default or 1), default=default)
     options = vars(parser.parse_args())
     source, most, rounds = options.pop("corpus"), options.pop("words"), options.pop("rounds")
     config = TrainingConfig(**{**options, "threads": options["threads"] or 1})
@@ -65,8 +64,8 @@ def main() -> None:
         corpus = encode(text, Path(folder, "corpus"), tokens="whitespace", case="keep")
         encoding = perf_counter() - start
 
-        def ours() -> float:
-            return train_embeddings(corpus, config).run["words_per_second"]
+        def ours(**engine) -> float:
+            return train_embeddings(corpus, dataclasses.replace(config, **engine)).run["words_per_second"]
 
         def gensim_iterator() -> float:
             model = gensim_model(config, text)
@@ -83,7 +82,13 @@ def main() -> None:
             )  # fmt: skip
             return words * config.epochs / (perf_counter() - start)
 
-        ways = {"wordgeo": ours, "gensim, iterator": gensim_iterator, "gensim, corpus_file": gensim_file}
+        ways = {
+            "wordgeo": ours,
+            "wordgeo, racy": lambda: ours(racy=True),
+            "wordgeo, engine gensim": lambda: ours(engine="gensim"),
+            "gensim, iterator": gensim_iterator,
+            "gensim, corpus_file": gensim_file,
+        }
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():

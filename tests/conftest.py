@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ import pytest
 # Python would look for modules in the current folder first, and processes that tests start from the repository would
 # find the uncompiled tree there instead of the installed package.
 os.environ["PYTHONSAFEPATH"] = "1"
+
+# A shell starts what it runs in the background with SIGINT ignored, and the processes that tests interrupt inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from wordgeo.errors import FormatError, NotFoundError, OptionError
-from wordgeo.training import TrainingConfig, config, defaults_table, load_toml
+from wordgeo.training import TrainingConfig, defaults_table, load_toml
 
 BAD = [
     ({"algorithm": "glove", "negative": 5}, "negative is 5, which has no meaning for glove"),
@@ -25,8 +25,8 @@ BAD = [
     ({"subsampling": "clean"}, "no meaning for skipgram"),
     ({"algorithm": "fasttext", "engine": "native"}, "engine is 'native', which does not train fasttext"),
     ({"engine": "native", "hs": True}, "engine is 'native', which does not train skipgram with hs; choose gensim"),
-    ({"racy": True}, "racy is on, which gensim does not have; leave it unset"),
-    ({"holdout": 0.1}, "holdout is 0.1, which gensim does not have"),
+    ({"racy": True, "engine": "gensim"}, "racy is on, which gensim does not have; leave it unset"),
+    ({"holdout": 0.1, "hs": True}, "holdout is 0.1, which gensim does not have"),
     ({"holdout": 0.6}, "holdout is 0.6; give a number from 0 to 0.5"),
     ({"patience": 3}, "patience is 3, but no sentence is held out; set holdout too"),
     ({"patience": 0}, "patience is 0"),
@@ -37,7 +37,6 @@ BAD = [
     ({"algorithm": "fasttext", "cbow_mean": False}, "no meaning for fasttext"),
     ({"algorithm": "sgns"}, "choose one of skipgram, cbow"),
     ({"algorithm": None}, "choose one of skipgram, cbow"),
-    ({"engine": "native"}, "engine is 'native', which does not train skipgram; choose gensim"),
     ({"engine": "torch"}, "choose one of auto, native, gensim"),
     ({"dim": 0}, "dim is 0; give a whole number from 1 to 10000"),
     ({"dim": 10_001}, "dim is 10001"),
@@ -134,12 +133,10 @@ def test_unset_options_take_the_algorithms_own_defaults():
     assert dataclasses.replace(glove, seed=2).seed == 2
 
 
-def test_auto_takes_an_engine_that_has_what_is_asked(monkeypatch):
-    assert TrainingConfig().trains_with == "gensim"
-    assert TrainingConfig(algorithm="glove").trains_with == "native"
-    assert not {"racy", "holdout", "patience"} & set(TrainingConfig().parameters())
-    monkeypatch.setitem(config.ENGINES_OF, "skipgram", ("native", "gensim"))
-    assert TrainingConfig().trains_with == "native"
+def test_auto_takes_an_engine_that_has_what_is_asked():
+    assert {TrainingConfig(algorithm=name).trains_with for name in ("skipgram", "cbow", "glove", "ppmi")} == {"native"}
+    assert TrainingConfig(algorithm="fasttext").trains_with == "gensim"
+    assert not {"racy", "holdout", "patience"} & set(TrainingConfig(engine="gensim").parameters())
     assert TrainingConfig(hs=True).trains_with == "gensim"
     assert TrainingConfig(engine="gensim").trains_with == "gensim"
     assert TrainingConfig(racy=True, holdout=0.1, patience=2).parameters()["patience"] == 2

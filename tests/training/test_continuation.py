@@ -14,7 +14,7 @@ from wordgeo.errors import FormatError, OptionError, TrainingError
 from wordgeo.formats import load, safetensors, save
 from wordgeo.training import TrainingConfig, next_config, train, train_embeddings
 
-SMALL = TrainingConfig(dim=8, epochs=2, min_count=2, threads=1)
+SMALL = TrainingConfig(engine="gensim", dim=8, epochs=2, min_count=2, threads=1)
 CBOW = dataclasses.replace(SMALL, algorithm="cbow", cbow_mean=False, window=3, seed=9)
 
 

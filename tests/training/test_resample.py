@@ -66,8 +66,8 @@ def test_sentences_walk_the_order(corpus, monkeypatch, blocks):
     longest = 4 if blocks else 10_000
     expected = [s[at : at + longest] for s in whole for at in range(0, len(s), longest)]
     assert list(found) == list(found) == expected
-    assert (found.pieces, found.tokens) == (len(expected), sum(map(len, whole)))
-    assert found.cut == sum(len(s) > longest for s in whole)
+    assert (found.walk.pieces, found.walk.tokens) == (len(expected), sum(map(len, whole)))
+    assert found.walk.cut == sum(len(s) > longest for s in whole)
 
 
 def test_a_single_document_gives_its_sentences_with_a_warning(tmp_path, caplog):

@@ -21,7 +21,7 @@ from wordgeo.training.sentences import LONGEST_SENTENCE, RARE, Sentences
 from wordgeo.training.word2vec import _check_finite
 from wordgeo.vocabulary import Vocabulary
 
-SMALL = TrainingConfig(dim=8, epochs=2, min_count=2, threads=1)
+SMALL = TrainingConfig(engine="gensim", dim=8, epochs=2, min_count=2, threads=1)
 
 VARIANTS = {
     "skipgram": {},
@@ -118,7 +118,7 @@ FRESH = """
 import hashlib
 from wordgeo.corpus import EncodedCorpus
 from wordgeo.training import TrainingConfig, train_embeddings
-config = TrainingConfig(dim=8, epochs=2, min_count=2, threads=1)
+config = TrainingConfig(engine="gensim", dim=8, epochs=2, min_count=2, threads=1)
 found = train_embeddings(EncodedCorpus.open({path!r}), config)
 print(hashlib.sha256(found.vectors.tobytes() + "\\n".join(found.words).encode()).hexdigest())
 """
@@ -146,7 +146,7 @@ def test_provenance_says_how_to_make_it_again(zipf_corpus, caplog):
     assert (told["algorithm"], told["engine"], told["seed"], told["threads"]) == ("cbow", "gensim", 5, 1)
     assert told["reproducible"] is True
     rebuilt = TrainingConfig(
-        algorithm=told["algorithm"], seed=told["seed"], threads=told["threads"], **told["parameters"]
+        **{name: told[name] for name in ("algorithm", "engine", "seed", "threads")}, **told["parameters"]
     )
     assert rebuilt == config
     assert told["corpus"]["fingerprint"] == zipf_corpus.fingerprint
@@ -344,17 +344,18 @@ corpus = EncodedCorpus.open({path!r})
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 64_000_000, -1))
 try:
-    train_embeddings(corpus, TrainingConfig(dim=10_000, min_count=1, threads=2))
+    train_embeddings(corpus, TrainingConfig(engine={engine!r}, dim=10_000, min_count=1, threads=2))
 except TrainingError as problem:
     print(problem)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux limits the memory of a process so")
-def test_too_little_memory_is_an_error(encoded):
+@pytest.mark.parametrize("engine", ["gensim", "native"])
+def test_too_little_memory_is_an_error(encoded, engine):
     corpus = encoded([[f"w{i}" for i in range(5_000)]] * 2)
     run = subprocess.run(
-        [sys.executable, "-c", NO_MEMORY.format(path=str(corpus.path))],
+        [sys.executable, "-c", NO_MEMORY.format(path=str(corpus.path), engine=engine)],
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -389,7 +390,7 @@ def test_large_rates_stay_finite(encoded, zipf):
 def test_sentences_are_decoded_and_can_be_read_again(zipf_corpus, zipf):
     sentences = Sentences(zipf_corpus, zipf_corpus.vocabulary)
     assert list(sentences) == zipf == list(sentences)
-    assert (sentences.pieces, sentences.cut) == (len(zipf), 0)
+    assert (sentences.walk.pieces, sentences.walk.cut) == (len(zipf), 0)
 
 
 def test_rare_words_are_one_placeholder(encoded):
@@ -405,7 +406,7 @@ def test_long_sentences_come_in_pieces_and_lose_nothing(encoded, caplog):
     pieces = list(sentences)
     assert [len(piece) for piece in pieces] == [3, 10_000, 10_000, 1, *[10_000] * 30, 7, 1]
     assert [word for piece in pieces for word in piece] == [word for sentence in words for word in sentence]
-    assert (sentences.pieces, sentences.cut) == (len(pieces), 2)
+    assert (sentences.walk.pieces, sentences.walk.cut) == (len(pieces), 2)
     config = dataclasses.replace(SMALL, epochs=1, sample=0.0)
     with caplog.at_level(logging.INFO, "wordgeo"):
         found = train_embeddings(corpus, config)
@@ -418,7 +419,7 @@ def test_long_sentences_come_in_pieces_and_lose_nothing(encoded, caplog):
 def test_mapped_ids_are_neither_modified_nor_copied_whole(zipf_corpus):
     files = {file: file.read_bytes() for file in zipf_corpus.path.iterdir()}
     assert isinstance(zipf_corpus.ids, np.memmap)
-    assert Sentences(zipf_corpus, zipf_corpus.vocabulary)._ids is zipf_corpus.ids
+    assert Sentences(zipf_corpus, zipf_corpus.vocabulary).walk.ids is zipf_corpus.ids
     train_embeddings(zipf_corpus, SMALL)
     assert {file: file.read_bytes() for file in zipf_corpus.path.iterdir()} == files
 

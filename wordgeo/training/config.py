@@ -33,8 +33,8 @@ WORD2VEC, COUNTED = ALGORITHMS[:3], ALGORITHMS[3:]
 ENGINES = ("auto", "native", "gensim")
 # What can train each algorithm. The first is what `auto` takes.
 ENGINES_OF = {
-    "skipgram": ("gensim",),
-    "cbow": ("gensim",),
+    "skipgram": ("native", "gensim"),
+    "cbow": ("native", "gensim"),
     "fasttext": ("gensim",),
     "glove": ("native",),
     "ppmi": ("native",),

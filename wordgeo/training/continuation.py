@@ -9,7 +9,6 @@ import numpy as np
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError, TrainingError
 from wordgeo.training.config import TrainingConfig
-from wordgeo.training.sentences import RARE
 from wordgeo.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -52,24 +51,18 @@ def refuse_state(config: TrainingConfig) -> None:
         raise OptionError("keep_training_state does not go with hs: its tree would change with every new word")
 
 
-def grown_vocabulary(
-    start: Embeddings, corpus: EncodedCorpus, min_count: int
-) -> tuple[Vocabulary, dict[str, int], list[str]]:
-    """All words of the model, and those of the corpus that occur `min_count` times or more in it; counts are added up.
-
-    Returns the vocabulary, its counts, and for each word of the corpus the word or `RARE`.
-    """
+def grown_vocabulary(start: Embeddings, corpus: EncodedCorpus, min_count: int) -> Vocabulary:
+    """All words of the model, and those that occur `min_count` times or more in the corpus; counts are added up."""
     assert start.counts is not None
     counts = dict(zip(start.words, start.counts.tolist(), strict=True))
     words = corpus.vocabulary.words
     for word, count in zip(words, np.asarray(corpus.vocabulary.counts).tolist(), strict=True):
         if word in counts or count >= min_count:
             counts[word] = counts.get(word, 0) + count
-    trained = [word if word in counts else RARE for word in words]
-    if not any(trained):
+    if not any(word in counts for word in words):
         raise TrainingError("the corpus has no word of the model and none that is frequent enough; lower min_count")
     ranked = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-    return Vocabulary.from_words(ranked, list(ranked.values())), ranked, trained
+    return Vocabulary.from_words(ranked, list(ranked.values()))
 
 
 def lineage(start: Embeddings) -> list[dict[str, Any]]:

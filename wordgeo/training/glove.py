@@ -24,7 +24,7 @@ from wordgeo.training.checkpoints import Checkpoint, Checkpoints
 from wordgeo.training.config import TrainingConfig
 from wordgeo.training.counting import CountingOptions, count_cached
 from wordgeo.training.counting_file import U64, Counts
-from wordgeo.training.records import machine, provenance
+from wordgeo.training.records import aligned_zeros, machine, provenance
 
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
@@ -152,7 +152,7 @@ class GloveTraining:
         self._order = np.concatenate([np.arange(p, self.words, n, dtype=np.uint32) for p in range(n)])
         self._begins = np.concatenate([[0], np.cumsum([len(range(p, self.words, n)) for p in range(n)])])
         shape = (self.words, 2 * self.stride)
-        self._records = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
+        self._records = aligned_zeros(*shape), aligned_zeros(*shape)
         for stream, records in zip((FOR_WORDS, FOR_CONTEXTS), self._records, strict=True):
             _glove.begin_records(_key(config.seed, stream), self._order, config.dim, records)
         self.begun_from = _begin_from(config, counts, self._order, self._records)

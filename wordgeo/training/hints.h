@@ -4,8 +4,10 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(address) __builtin_prefetch((address), 1, 3)
+#define ALIGNED __attribute__((aligned(64)))
 #else
 #define PREFETCH(address) ((void)(address))
+#define ALIGNED
 #endif
 
 #endif

@@ -18,6 +18,7 @@ from wordgeo.training.config import ENCODING_OPTIONS, TrainingConfig, check_opti
 from wordgeo.training.continuation import check_start, next_config, refuse_state
 from wordgeo.training.ensembles import make_runs
 from wordgeo.training.executors import BACKENDS, Backend, Processes
+from wordgeo.training.native import OnEpoch
 from wordgeo.training.resample import Resample
 from wordgeo.training.trainers import train_embeddings
 from wordgeo.training.worker import Plan
@@ -48,6 +49,7 @@ def train(
     checkpoint_every: int | str | None = None,
     resume: bool = False,
     memory: str | int | None = None,
+    on_epoch: OnEpoch | None = None,
     progress: Progress | bool | None = None,
     **encoding: Any,
 ) -> Embeddings | list[Embeddings]:
@@ -77,7 +79,9 @@ def train(
 
     With `checkpoint_every` a checkpoint is kept in the folder `OUTPUT.training` after so many epochs ('never': none),
     until the model is saved. `resume` goes on from there, or begins anew where there is none: the bytes are those of a
-    training that was never killed. `memory` is what counting for GloVe and PPMI may take, such as "4G".
+    training that was never killed. `memory` is what counting for GloVe and PPMI may take, such as "4G". The native
+    engine calls `on_epoch` with the number of each epoch that ended, from 1, and its record in `run`; what it raises
+    ends the training.
 
     Returns the `Embeddings` (a list of them for `runs > 1`), mapped from `output` where that is given.
 
@@ -136,7 +140,12 @@ def train(
     trained = []
     for i in range(1, runs + 1):
         sample = resample if isinstance(resample, Resample) else plan.resample_of(i)
-        where: dict[str, Any] = {"start_from": start, "resample": sample, "checkpoints": checkpoints}
+        where: dict[str, Any] = {
+            "start_from": start,
+            "resample": sample,
+            "checkpoints": checkpoints,
+            "on_epoch": on_epoch,
+        }
         trained.append(train_embeddings(corpus, plan.config_of(i), **where, **options))
     if output is None:
         return trained if runs > 1 else trained[0]

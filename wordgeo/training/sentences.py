@@ -15,7 +15,7 @@ from wordgeo.training.resample import unit_offsets
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
 
-__all__ = ["LONGEST_SENTENCE", "Sentences"]
+__all__ = ["LONGEST_SENTENCE", "RARE", "Sentences", "Walk"]
 
 LONGEST_SENTENCE = 10_000  # gensim silently drops what a sentence has beyond this
 SENTENCES_A_BLOCK = 1 << 15
@@ -26,22 +26,18 @@ RARE = ""  # stands for all words that are not trained: no word of a vocabulary 
 I64 = npt.NDArray[np.int64]
 
 
-class Sentences:
-    """Iterates over the sentences of a corpus as lists of `str`, any number of times.
+class Walk:
+    """Which sentences of a corpus are trained, in which order: places among its ids, which are never copied.
 
-    `words` are those of the first ids of the corpus, `RARE` where one is not trained; all others come as `RARE`, so
-    that they keep counting as words of the corpus. `order`, int64, are the documents to walk (see `document_order`);
-    unset, all in their order. Sentences of more than `LONGEST_SENTENCE` words come in pieces: `pieces` is how many
-    lists one pass gives, `tokens` how many words they have, `cut` how many sentences were cut. The ids are never
-    modified nor copied whole.
+    `order`, int64, are the documents to walk (see `document_order`); unset, all in their order. Sentences of more than
+    `LONGEST_SENTENCE` words come in pieces: `pieces` is how many sentences one pass has then, `tokens` how many words
+    they have, `cut` how many sentences were cut.
     """
 
-    def __init__(self, corpus: EncodedCorpus, words: Iterable[str], order: I64 | None = None) -> None:
-        self._ids, self._offsets = corpus.ids, corpus.sentences
-        self._path, self._words = corpus.path, len(corpus.vocabulary)
-        self._order = order
+    def __init__(self, corpus: EncodedCorpus, order: I64 | None = None) -> None:
+        self.ids, self.path = corpus.ids, corpus.path
+        self._offsets, self._order = corpus.sentences, order
         self._units = None if order is None else unit_offsets(corpus)
-        self._table = np.array([*words, RARE], dtype=object)
         self.pieces = self.tokens = self.cut = 0
         for numbers in self._numbers():
             lengths = self._lengths(numbers)
@@ -49,18 +45,10 @@ class Sentences:
             self.tokens += int(lengths.sum())
             self.cut += int((lengths > LONGEST_SENTENCE).sum())
 
-    def __iter__(self) -> Iterator[list[str]]:
+    def blocks(self) -> Iterator[tuple[I64, I64]]:
+        """Where some thousand sentences begin among the ids and how many words they have, block by block."""
         for numbers in self._numbers():
-            begins, lengths = self._pieces(numbers)
-            ends = np.cumsum(lengths)
-            at = 0
-            while at < len(ends):
-                done = int(ends[at - 1]) if at else 0
-                end = int(np.searchsorted(ends, done + TOKENS_A_BLOCK, side="right"))
-                words = self._decode(begins[at:end], lengths[at:end])
-                for a, b in pairwise([0, *(ends[at:end] - done).tolist()]):
-                    yield words[a:b]
-                at = end
+            yield self._pieces(numbers)
 
     def _numbers(self) -> Iterator[I64]:
         """The numbers of the sentences in the order of the walk, block by block."""
@@ -86,13 +74,38 @@ class Sentences:
         inside = _ranges(np.zeros_like(pieces), pieces) * LONGEST_SENTENCE
         return np.repeat(begins, pieces) + inside, np.minimum(np.repeat(lengths, pieces) - inside, LONGEST_SENTENCE)
 
+
+class Sentences:
+    """Iterates over the sentences of a walk as lists of `str`, any number of times.
+
+    `words` are those of the first ids of the corpus, `RARE` where one is not trained; all others come as `RARE`, so
+    that they keep counting as words of the corpus.
+    """
+
+    def __init__(self, corpus: EncodedCorpus, words: Iterable[str], order: I64 | None = None) -> None:
+        self.walk = Walk(corpus, order)
+        self._words = len(corpus.vocabulary)
+        self._table = np.array([*words, RARE], dtype=object)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        for begins, lengths in self.walk.blocks():
+            ends = np.cumsum(lengths)
+            at = 0
+            while at < len(ends):
+                done = int(ends[at - 1]) if at else 0
+                end = int(np.searchsorted(ends, done + TOKENS_A_BLOCK, side="right"))
+                words = self._decode(begins[at:end], lengths[at:end])
+                for a, b in pairwise([0, *(ends[at:end] - done).tolist()]):
+                    yield words[a:b]
+                at = end
+
     def _decode(self, begins: I64, lengths: I64) -> list[str]:
         places = _ranges(begins, lengths)
-        ids = self._ids[places]
+        ids = self.walk.ids[places]
         if int(ids.max()) >= self._words:
             at = int(places[np.argmax(ids >= self._words)])
             raise CorpusError(
-                f"{self._path}: token {at} has the id {int(self._ids[at])}, but there are {self._words} words; "
+                f"{self.walk.path}: token {at} has the id {int(self.walk.ids[at])}, but there are {self._words} words; "
                 "the corpus is damaged: encode the text again"
             )
         words: list[str] = self._table.take(ids, mode="clip").tolist()  # ids beyond the trained words become RARE

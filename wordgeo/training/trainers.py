@@ -9,6 +9,7 @@ from wordgeo.errors import OptionError
 from wordgeo.progress import Progress
 from wordgeo.training.checkpoints import Checkpoints
 from wordgeo.training.config import WORD2VEC, TrainingConfig
+from wordgeo.training.native import OnEpoch
 from wordgeo.training.resample import Resample
 from wordgeo.training.word2vec import train_embeddings as train_word2vec
 
@@ -27,6 +28,7 @@ def train_embeddings(
     keep_training_state: bool = False,
     checkpoints: Checkpoints | None = None,
     memory: str | int | None = None,
+    on_epoch: OnEpoch | None = None,
     progress: Progress | bool | None = None,
 ) -> Embeddings:
     """Vectors float32 [words, dim] for the words that occur `min_count` times or more, by descending count.
@@ -44,14 +46,14 @@ def train_embeddings(
         return _train_counted(corpus, config, start_from, checkpoints, memory, progress)
     if memory is not None:
         raise OptionError(f"memory is the budget of counting, which {config.algorithm} does not do; leave it out")
-    if checkpoints is not None:
-        raise OptionError("gensim keeps no checkpoints; leave checkpoint_every and resume out")
     return train_word2vec(
         corpus,
         config,
         start_from=start_from,
         resample=resample,
         keep_training_state=keep_training_state,
+        checkpoints=checkpoints,
+        on_epoch=on_epoch,
         progress=progress,
     )
 
