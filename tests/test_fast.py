@@ -183,6 +183,34 @@ def test_analogies_and_ranks_are_the_twin_to_the_byte(matrix, k, n, seed, method
         _fast.use_instruction_set(before)
 
 
+@pytest.mark.parametrize("exclude", [True, False])
+def test_rows_at_and_beside_c_in_several_tiles_are_the_twin_to_the_byte(exclude):
+    """By PairDirection c, its copies and rows at a small distance from it are what sums of int16 cannot tell."""
+    rng = np.random.default_rng(23)
+    matrix = rng.standard_normal((1500, 20), dtype=np.float32)
+    matrix[700] = matrix[3]  # a copy in another tile than its model
+    matrix[5] = 2 * matrix[4]  # and in the same
+    for i, step in enumerate(np.geomspace(1e-7, 0.4, 40)):
+        matrix[100 + 30 * i] = matrix[6] + np.float32(step) * matrix[100 + 30 * i]
+    matrix[1400] = 0
+    matrix[8] = matrix[7] + np.float32(0.01) * matrix[8]  # b near to a
+    model = model_of(matrix)
+    rows = np.array([(1, 2, c) for c in (3, 4, 5, 6, 700, 1400, 9)] + [(7, 8, 3), (9, 9, 3), (10, 1400, 6), (6, 3, 10)])
+    for golden in (11, 100, 580, 1270, 1400):
+        gold = np.full(len(rows), golden)
+        wanted = twin_analogies(model, "pairdirection", rows, 5, gold, rows if exclude else np.full((len(rows), 1), -1))
+        before = _fast.instruction_set()
+        try:
+            for name in _fast.instruction_sets():
+                _fast.use_instruction_set(name)
+                found = analogies(model, *rows.T, k=5, method="pairdirection", gold=gold, exclude=exclude, threads=2)
+                same((found.rows, found.scores), wanted[:2])
+                np.testing.assert_array_equal(found.rank_min, wanted[2])
+                np.testing.assert_array_equal(found.rank_max, wanted[3])
+        finally:
+            _fast.use_instruction_set(before)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_scores_norms_and_combinations_are_the_twins(kind, instruction_set):
     for d in (1, 5, 16, 300, 1025):
