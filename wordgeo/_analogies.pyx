@@ -384,7 +384,7 @@ cdef struct tile:
 
 cdef inline analogy_bounds bounds_of_row(question *asked, tile *here, size_t at, double unit,
                                          const double[::1] word_errors) noexcept nogil:
-    # Bounds of a score by MUL or DIRECTION from its own cosines: closer than those of sums, which hold for a whole tile.
+    # Bounds of a score by MUL or DIRECTION from its own cosines: closer than those of sums, which hold for a tile.
     cdef double error = here.row_error + 0.5 / unit, more = 1 + here.row_error
     cdef analogy_bounds known
     known.low, known.high = -INFINITY, INFINITY

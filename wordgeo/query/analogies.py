@@ -213,8 +213,8 @@ class Table:
         with self.lock:
             floors = self.floors[q].copy()
         _analogies.analogies(
-            asked.method, *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths[q], *self._rule(q), best.exclude,
-            self.gold[q], best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"], self.unit,
+            asked.method, *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths[q], *self._rule(q),
+            best.exclude, self.gold[q], best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"], self.unit,
             *memory["scratch"],
         )  # fmt: skip
         with self.lock:
@@ -253,8 +253,9 @@ class Table:
         scratch = (
             np.empty(codes.shape[1], dtype=np.int16), np.empty(width * codes.shape[1], dtype=np.int16), table,
             np.empty(width, dtype=np.uint32), self.lists, margin, table if add else np.empty_like(table),
-            np.empty(width, dtype=np.int16), np.empty(w), np.empty(w, dtype=np.int32), np.empty((n, 5)), np.empty((n, 5), dtype=np.int16),
-            np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint8), np.empty(n, dtype=np.uint8),
+            np.empty(width, dtype=np.int16), np.empty(w), np.empty(w, dtype=np.int32), np.empty((n, 5)),
+            np.empty((n, 5), dtype=np.int16), np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint8),
+            np.empty(n, dtype=np.uint8),
         )  # fmt: skip
         ids = np.empty(0, dtype=np.int64) if run.candidates is None else run.candidates
         return {
