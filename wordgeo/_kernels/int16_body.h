@@ -38,6 +38,9 @@
 #define COUNT(n, x, limit) _mm256_sub_epi16(n, _mm256_cmpgt_epi16(x, limit))
 #define ANY_ABOVE(x, limit) (_mm256_movemask_epi8(_mm256_cmpgt_epi16(x, limit)) != 0)
 #define DIFFER(x, y) (_mm256_movemask_epi8(_mm256_cmpeq_epi16(x, y)) != -1)
+#define INSIDE(x, low, high) _mm256_andnot_si256(_mm256_cmpgt_epi16(x, high), _mm256_cmpgt_epi16(x, low))
+#define NARROW(m) _mm_packs_epi16(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1))
+#define BETWEEN(x, low, high) (uint32_t)_mm_movemask_epi8(NARROW(INSIDE(x, low, high)))
 #define WORDS_AT_ONCE 6
 #define GROUPS_AT_ONCE 1
 #elif defined(WORDGEO_X86) /* SSE2 */
@@ -56,6 +59,8 @@
 #define COUNT(n, x, limit) _mm_sub_epi16(n, _mm_cmpgt_epi16(x, limit))
 #define ANY_ABOVE(x, limit) (_mm_movemask_epi8(_mm_cmpgt_epi16(x, limit)) != 0)
 #define DIFFER(x, y) (_mm_movemask_epi8(_mm_cmpeq_epi16(x, y)) != 0xffff)
+#define INSIDE(x, low, high) _mm_andnot_si128(_mm_cmpgt_epi16(x, high), _mm_cmpgt_epi16(x, low))
+#define BETWEEN(x, low, high) (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(INSIDE(x, low, high), _mm_setzero_si128()))
 #define WORDS_AT_ONCE 3
 #define GROUPS_AT_ONCE 1
 #endif
@@ -242,6 +247,8 @@ TARGET static size_t NAME(select16)(int product, const int16_t *x, const int16_t
 #undef DIFFER
 #undef ADD_UP
 #undef BETWEEN
+#undef INSIDE
+#undef NARROW
 #undef WORDS_AT_ONCE
 #undef GROUPS_AT_ONCE
 #undef VECTORS
