@@ -10,7 +10,8 @@ import pytest
 # find the uncompiled tree there instead of the installed package.
 os.environ["PYTHONSAFEPATH"] = "1"
 
-# A shell starts what it runs in the background with SIGINT ignored, and the processes that tests interrupt inherit that.
+# A shell starts what it runs in the background with SIGINT ignored, and the processes that tests interrupt would
+# inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
