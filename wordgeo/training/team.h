@@ -14,8 +14,8 @@
 #endif
 
 #if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
+/* Windows' own header makes macros of words such as `near`. */
+__declspec(dllimport) int __stdcall SwitchToThread(void);
 #define LET_OTHERS_RUN() ((void)SwitchToThread())
 #else
 #include <sched.h>
