@@ -1,21 +1,22 @@
-"""Analogies a : b = c : x over unit vectors, through one table of cosines, question words x rows, tile by tile.
+"""Analogies a : b = c : x over unit vectors, through tables of cosines, question words x rows, tile by tile.
 
     ADD        cos(x, b - a + c)                                              Mikolov, Yih & Zweig 2013
     MUL        s(x, b) s(x, c) / (s(x, a) + epsilon), s = (cos + 1) / 2       Levy & Goldberg 2014
     DIRECTION  cos(b - a, x - c) = (cos(x, p) - cos(c, p)) / sqrt(2 - 2 cos(x, c)) with p along b - a; 0 where x = c
 
-The rule scores all three from float64 cosines, rounded once. The table is made of int16 products; ADD and MUL, a sum of
+The rule scores all three from float64 cosines, rounded once. A table is made of int16 products; ADD and MUL, a sum of
 logarithms, are then sums of three int16 for each row and question, and DIRECTION the sum of what a and b make and the
-distance from c times the score it is compared with. _kernels/analogies.h has the bounds. Rows whose
-upper bound reaches the k-th highest lower bound wait in a pool, as in `_fast.screen8`, and are scored by the rule; for
-the rank of a gold answer only the rows are scored that its score lies too near to.
+distance from c times the score it is compared with. Rows whose sums decide nothing are looked at again by products in
+float. _kernels/analogies.h has the bounds of both. Rows whose upper bound reaches the k-th highest lower bound wait in a
+pool, as in `_fast.screen8`, and are scored by the rule; for the rank of a gold answer only the rows are scored that its
+score lies too near to. Questions are taken in groups that have few words, so that a table is small and tiles are wide.
 
 Nothing here validates or allocates; `wordgeo.query.analogies` does. The twins are in reference.py.
 """
 
 from libc.math cimport INFINITY, NAN, sqrt
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from wordgeo._fast cimport (
     best_list,
@@ -27,7 +28,6 @@ from wordgeo._fast cimport (
     pool,
     pool_offer,
     pool_tidy,
-    score,
     settle,
     stretch,
 )
@@ -37,8 +37,6 @@ cdef extern from "analogies.h" nogil:
         ADD "WORDGEO_ADD"
         MUL "WORDGEO_MUL"
         DIRECTION "WORDGEO_DIRECTION"
-        ANY_MAY_REACH "WORDGEO_ANY_MAY_REACH"
-        ANY_MAY_BE_NEAR "WORDGEO_ANY_MAY_BE_NEAR"
     ctypedef struct analogy_bounds "wordgeo_bounds":
         float low
         float high
@@ -51,71 +49,118 @@ cdef extern from "analogies.h" nogil:
         double shift
         double more
     double aim_of "wordgeo_analogy_aim"(int, double, double, double)
-    double floor_of "wordgeo_analogy_floor"(int, const int16_t *, const int16_t *, size_t, size_t, double, double,
-                                            double)
-    double terms_of "wordgeo_analogy_terms"(int, const int16_t *, size_t, const int16_t *, double, double, int16_t *,
-                                            int32_t *)
-    size_t index_of "wordgeo_analogy_index"(int16_t)
+    double error_of "wordgeo_analogy_error"(int, const int16_t *, size_t, double, double, int32_t *)
+    float factor_of "wordgeo_analogy_factor"(int, double, double)
+    int sum16 "wordgeo_sum16"(int, int16_t, int16_t, int16_t)
     int marks_of "wordgeo_analogy_marks"(int, const aims_of_question *, int16_t *)
-    void direction_base "wordgeo_direction_base"(const int16_t *, const int16_t *, double, double, size_t, int16_t *)
     void direction_slack "wordgeo_direction_slack"(double, double, double, double, double, double, aims_of_question *)
-    int direction_side "wordgeo_direction_side"(double, double, double, double)
-    analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, double, double, double, double, double, double, double,
-                                                      double, double)
+    bint is_safe "wordgeo_is_safe"(double)
+    double float_error "wordgeo_float_error"(size_t)
+    analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, const double *, double, double, double)
 
 cdef enum:
     ROW_LENGTH = 32767  # of a row's codes; see analogies.h
-    REACHES = 1  # what a sweep may find
-    IS_NEAR = 2
 
 cdef double ROOM = 1.05  # bounds are taken so much wider than a tile needs, and then hold for most of those that follow
 
+# The rows that may answer and the words of the questions, as the rule reads them.
+cdef struct space:
+    int method
+    double epsilon
+    size_t d
+    const float *matrix
+    const double *norms
+    const int64_t *ids  # NULL for all rows
+    const float *vectors
+    const double *word_norms
+    double error  # of a cosine in float
+
 # What the rule asks of a question, apart from its row.
 cdef struct question:
-    int method
-    int a
-    int b
-    int c
     const float *query  # the combined query for ADD, the direction b - a for DIRECTION
     double query_norm
     double shift  # cos(c, direction) for DIRECTION
-    double epsilon  # for MUL
+    const float *words[3]  # a, b, c
+    double[3] norms
+    bint safe  # for products in float
 
 
-cdef inline question question_of(int method, const int32_t[:, ::1] questions, const float[:, ::1] queries,
-                                 const double[::1] query_norms, const double[::1] shifts, double epsilon,
-                                 Py_ssize_t q) noexcept nogil:
+cdef space space_of(int method, const float[:, ::1] matrix, const double[::1] norms, const int64_t[::1] ids,
+                    const float[:, ::1] vectors, const double[::1] word_norms, double epsilon) noexcept nogil:
+    cdef space made
+    made.method, made.epsilon, made.d = method, epsilon, <size_t> matrix.shape[1]
+    made.matrix, made.norms, made.ids = &matrix[0, 0], &norms[0], &ids[0] if ids.shape[0] else NULL
+    made.vectors, made.word_norms, made.error = &vectors[0, 0], &word_norms[0], float_error(made.d)
+    return made
+
+
+cdef inline question question_of(const space *where, const int32_t[:, ::1] questions, const float[:, ::1] queries,
+                                 const double[::1] query_norms, const double[::1] shifts, Py_ssize_t q) noexcept nogil:
     cdef question asked
-    asked.method, asked.epsilon = method, epsilon
-    asked.a, asked.b, asked.c = questions[q, 0], questions[q, 1], questions[q, 2]
+    cdef int i
     asked.query, asked.query_norm, asked.shift = &queries[q, 0], query_norms[q], shifts[q]
+    asked.safe = where.method == MUL or is_safe(asked.query_norm)
+    for i in range(3):
+        asked.words[i] = where.vectors + <size_t> questions[q, i] * where.d
+        asked.norms[i] = where.word_norms[questions[q, i]]
+        asked.safe = asked.safe and is_safe(asked.norms[i])
     return asked
 
 
-cdef float analogy_score(question *asked, const float[:, ::1] matrix, const double[::1] norms, Py_ssize_t row,
-                         const float[:, ::1] vectors, const double[::1] word_norms) noexcept nogil:
+cdef inline Py_ssize_t row_of(const space *where, Py_ssize_t place) noexcept nogil:
+    return place if where.ids == NULL else where.ids[place]
+
+
+cdef inline double cosine_of(const space *where, Py_ssize_t row, const float *y, double norm) noexcept nogil:
+    return cosine(kernels.dot(where.matrix + <size_t> row * where.d, y, where.d), where.norms[row], norm)
+
+
+cdef float analogy_score(const space *where, const question *asked, Py_ssize_t row) noexcept nogil:
     # the rule, for each method
-    cdef size_t d = <size_t> matrix.shape[1]
-    cdef const float *x = &matrix[row, 0]
     cdef double of_a, of_b, of_c, square
-    if asked.method == ADD:
-        return score(matrix, norms, row, asked.query, asked.query_norm)
-    of_c = cosine(kernels.dot(x, &vectors[asked.c, 0], d), norms[row], word_norms[asked.c])
-    if asked.method == MUL:
-        of_a = cosine(kernels.dot(x, &vectors[asked.a, 0], d), norms[row], word_norms[asked.a])
-        of_b = cosine(kernels.dot(x, &vectors[asked.b, 0], d), norms[row], word_norms[asked.b])
-        return <float> (((of_b + 1) / 2) * ((of_c + 1) / 2) / ((of_a + 1) / 2 + asked.epsilon))
+    if where.method == ADD:
+        return <float> cosine_of(where, row, asked.query, asked.query_norm)
+    of_c = cosine_of(where, row, asked.words[2], asked.norms[2])
+    if where.method == MUL:
+        of_a = cosine_of(where, row, asked.words[0], asked.norms[0])
+        of_b = cosine_of(where, row, asked.words[1], asked.norms[1])
+        return <float> (((of_b + 1) / 2) * ((of_c + 1) / 2) / ((of_a + 1) / 2 + where.epsilon))
     square = 2 - 2 * of_c
-    if not (norms[row] > 0 and word_norms[asked.c] > 0 and asked.query_norm > 0 and square > 0):
+    if not (where.norms[row] > 0 and asked.norms[2] > 0 and asked.query_norm > 0 and square > 0):
         return 0
-    return <float> ((cosine(kernels.dot(x, asked.query, d), norms[row], asked.query_norm) - asked.shift) / sqrt(square))
+    return <float> ((cosine_of(where, row, asked.query, asked.query_norm) - asked.shift) / sqrt(square))
+
+
+cdef inline double near_cosine(const space *where, const float *x, const float *y, double norms) noexcept nogil:
+    return kernels.dot_float(x, y, where.d) / norms
+
+
+cdef analogy_bounds bounds_of_row(const space *where, const question *asked, Py_ssize_t row) noexcept nogil:
+    # Bounds of the score of a row by products in float.
+    cdef const float *x = where.matrix + <size_t> row * where.d
+    cdef double norm = where.norms[row]
+    cdef double[3] cosines
+    cdef analogy_bounds known
+    cdef int i
+    if not (asked.safe and is_safe(norm)):
+        known.low, known.high = -INFINITY, INFINITY
+        return known
+    if where.method == MUL:
+        for i in range(3):
+            cosines[i] = near_cosine(where, x, asked.words[i], norm * asked.norms[i])
+    else:
+        cosines[0] = near_cosine(where, x, asked.query, norm * asked.query_norm)
+        if where.method == DIRECTION:
+            cosines[1] = near_cosine(where, x, asked.words[2], norm * asked.norms[2])
+    return bounds_of(where.method, cosines, where.error, where.epsilon, asked.shift)
 
 
 def analogy_scores(
     int method,
     const float[:, ::1] matrix,        # IN [n, d]
     const double[::1] norms,           # IN [n]
-    const int64_t[::1] rows,           # IN [m] the row to score for each question, -1 for none
+    const int64_t[::1] rows,           # IN [s] the rows to score, -1 for none
+    const int64_t[::1] which,          # IN [s] the question of each
     const float[:, ::1] vectors,       # IN [w, d] as in `analogies`
     const double[::1] word_norms,      # IN [w]
     const int32_t[:, ::1] questions,   # IN [m, 3]
@@ -123,15 +168,22 @@ def analogy_scores(
     const double[::1] query_norms,     # IN [m]
     const double[::1] shifts,          # IN [m]
     double epsilon,
-    float[::1] out,                    # OUT [m], NaN for none
+    float[::1] out,                    # OUT [s], NaN for none
 ):
     """The scores of given rows by the rule."""
-    cdef Py_ssize_t q
+    cdef Py_ssize_t i
+    cdef space where
     cdef question asked
+    if not rows.shape[0]:
+        return
     with nogil:
-        for q in range(rows.shape[0]):
-            asked = question_of(method, questions, queries, query_norms, shifts, epsilon, q)
-            out[q] = NAN if rows[q] < 0 else analogy_score(&asked, matrix, norms, rows[q], vectors, word_norms)
+        where = space_of(method, matrix, norms, rows[:0], vectors, word_norms, epsilon)
+        for i in range(rows.shape[0]):
+            if rows[i] < 0:
+                out[i] = NAN
+                continue
+            asked = question_of(&where, questions, queries, query_norms, shifts, which[i])
+            out[i] = analogy_score(&where, &asked, rows[i])
 
 
 def quantise_words(
@@ -154,28 +206,49 @@ cdef inline double quantised(const float *x, double norm, double length, size_t 
     return sqrt(kernels.quantise16(x, length / norm if norm > 0 else 0, d, codes)) / length * (1 + 1e-6) + 1e-9
 
 
-cdef inline Py_ssize_t row_of(const int64_t[::1] ids, Py_ssize_t place) noexcept nogil:
-    return ids[place] if ids.shape[0] else place
+def terms(
+    int method,
+    const int16_t[::1] cosines,        # IN [n]
+    double unit,                       # what a cosine of 1 is
+    double epsilon,                    # for MUL
+    int16_t[::1] out,                  # OUT [n]
+):
+    """What sums take from cosines: logarithms of s + epsilon for MUL, distances for DIRECTION."""
+    with nogil:
+        fill_terms(method, &cosines[0], <size_t> cosines.shape[0], unit, epsilon, &out[0])
 
 
-cdef double tabulate(const float[:, ::1] matrix, const double[::1] norms, const int64_t[::1] ids, Py_ssize_t at,
-                     Py_ssize_t count, const int16_t[:, ::1] words, int16_t[::1] row, int16_t[::1] codes,
-                     int16_t[:, ::1] table) noexcept nogil:
-    # Cosines of the words with a tile of rows; returns a bound of the error of the rows' codes.
-    cdef size_t pairs = <size_t> words.shape[1] // 2, groups = <size_t> (count + 15) // 16, r
-    cdef double worst = 0, error
-    cdef Py_ssize_t x
-    row[row.shape[0] - 1] = 0
-    if count % 16:
-        memset(&codes[(groups - 1) * pairs * 32], 0, pairs * 32 * sizeof(int16_t))
-    for r in range(<size_t> count):
-        x = row_of(ids, at + <Py_ssize_t> r)
-        error = quantised(&matrix[x, 0], norms[x], ROW_LENGTH, <size_t> matrix.shape[1], &row[0])
-        worst = error if error > worst else worst
-        put_in_group(&row[0], pairs, r % 16, &codes[r // 16 * pairs * 32])
-    kernels.tile16(&codes[0], groups, pairs, &words[0, 0], <size_t> words.shape[0], &table[0, 0],
-                   <size_t> table.shape[1])
-    return worst
+cdef inline void fill_terms(int method, const int16_t *cosines, size_t count, double unit, double epsilon,
+                            int16_t *out) noexcept nogil:
+    if method == MUL:
+        kernels.logarithms16(cosines, count, <float> (unit * (1 + 2 * epsilon)), <float> (0.5 / unit), out)
+    else:
+        kernels.distances16(cosines, count, <float> (2 / unit), out)
+
+
+# A tile of rows, and the sums of one question or several with it: those of questions with the same (a, b) begin alike.
+cdef struct tile:
+    Py_ssize_t at
+    Py_ssize_t count
+    double row_error  # of the rows' codes
+    const int16_t *base
+    const int16_t *terms
+    size_t width
+    uint32_t *zeros  # zero rows score 0 by DIRECTION, which no sum knows
+    size_t n_zeros
+
+# All that is known of one question.
+cdef struct state:
+    question asked
+    float gold
+    const int16_t *term  # of c
+    int32_t alone  # the row whose sum says nothing, or -1
+    aims_of_question *aims
+    int16_t *marks
+    pool *waiting
+    best_list best
+    int64_t *ranks
+    double length
 
 
 def analogies(
@@ -204,127 +277,111 @@ def analogies(
     const int16_t[:, ::1] words,       # IN [w, 2 * pairs] the words' codes
     const double[::1] word_errors,     # IN [w]
     double unit,                       # what a cosine of 1 is in the table
+    const int32_t[:, ::1] cuts,        # IN [g + 1, 2] where groups begin among the questions and the members
+    const int32_t[::1] members,        # IN the words of each group
+    const int32_t[:, ::1] places,      # IN [m, 3] a, b, c as places among the members of their group
+    double margin,                     # added to the errors of every question
     int16_t[::1] row,                  # scratch [2 * pairs]
     int16_t[::1] codes,                # scratch [rows at a time * 2 * pairs]
-    int16_t[:, ::1] table,             # scratch [w, rows at a time, a multiple of 16]: cosines of words and rows
-    uint32_t[::1] chosen,              # scratch [rows at a time]
-    const int16_t[:, ::1] lists,       # IN [2, 16384] from the lowest cosine. For MUL, logarithms of s and of
-                                       # s + epsilon; for DIRECTION, distances first
-    double margin,                     # added to the errors of every question
-    int16_t[:, ::1] looked_up,         # scratch, the same shape as table for MUL and DIRECTION: logarithms or distances
+    int16_t[:, ::1] word_codes,        # scratch [members of the largest group, 2 * pairs]
+    int16_t[:, ::1] table,             # scratch [members of the largest group, rows at a time, a multiple of 16]
+    int16_t[:, ::1] made,              # scratch, the same shape as table for MUL and DIRECTION: logarithms or distances
     int16_t[::1] base,                 # scratch [rows at a time]: what all questions with the same (a, b) share
-    double[::1] errors,                # scratch [w] of the table's cosines, of the logarithms or the distances
-    int32_t[::1] alone,                # scratch [w] the row of a tile that the distance from it does not hold for
+    double[::1] errors,                # scratch [members] of the table's cosines, of the logarithms or the distances
+    int32_t[::1] alone,                # scratch [members] the row of a tile that the distance from it does not hold for
     double[:, ::1] aims_memory,        # scratch [m, 5]: see `wordgeo_aims`
     int16_t[:, ::1] marks,             # scratch [m, 5]
     uint32_t[::1] over,                # scratch [m] how many sums are above gold without doubt
-    uint8_t[::1] hits,                 # scratch [m]
+    uint32_t[::1] found,               # scratch [m]
+    uint32_t[::1] chosen,              # scratch [several times the rows at a time]
+    uint32_t[::1] zeros,               # scratch [rows at a time]
     uint8_t[::1] unclear,              # scratch [m]
 ):
     """Offers a run of rows to the k best of each question, and counts those before its gold answer."""
-    cdef Py_ssize_t width = table.shape[1], m = questions.shape[0], at = begin, count, q, p, w, i, next_
-    cdef double row_error, error, more
-    cdef bint stale, any_zero
-    cdef int a, b
-    cdef const int16_t *of_a
-    cdef const int16_t *of_b
-    cdef int16_t[:, ::1] terms = table if method == ADD else looked_up
+    cdef Py_ssize_t m = questions.shape[0], at = begin, i, q, p, done, last, stop, g, first_word, n_words
+    cdef bint rows_changed
+    cdef double row_error
+    cdef float floor
+    cdef size_t used
+    cdef int16_t[:, ::1] terms = table if method == ADD else made
     cdef aims_of_question *aims = <aims_of_question *> &aims_memory[0, 0]
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
-    cdef best_list best
-    cdef question asked
+    cdef space where
+    cdef state now
     cdef tile here
     with nogil:
+        where = space_of(method, matrix, norms, ids, vectors, word_norms, epsilon)
         for q in range(m):
             if floors[q] > waiting[q].floor:
                 waiting[q].floor = floors[q]
             aims[q].floor = aim_of(method, waiting[q].floor, lengths[q], unit)
             aims[q].gold = aim_of(method, gold[q], lengths[q], unit) if gold[q] == gold[q] else INFINITY
             over[q] = 0
-        for w in range(words.shape[0]):
-            errors[w] = -1
-        here.base, here.chosen, here.row_error = &base[0], &chosen[0], -1
+        for i in range(errors.shape[0]):
+            errors[i] = -1
+        here.base, here.terms, here.width = &base[0], &terms[0, 0], <size_t> table.shape[1]
+        here.zeros, here.row_error = &zeros[0], -1
         while at < end:
-            count = width if width < end - at else end - at
-            row_error = tabulate(matrix, norms, ids, at, count, words, row, codes, table)
-            stale = row_error > here.row_error
-            if stale:
+            here.at, here.count = at, table.shape[1] if table.shape[1] < end - at else end - at
+            row_error = quantise_tile(&where, &here, row, codes)
+            rows_changed = row_error > here.row_error
+            if rows_changed:
                 here.row_error = row_error * ROOM
-            more = 1 + here.row_error
-            for w in range(words.shape[0]):
-                error = more * word_errors[w]
-                if method != ADD:
-                    error = terms_of(method, &table[w, 0], <size_t> count, &lists[0, 0], unit,
-                                     here.row_error + error + 1 / unit, &looked_up[w, 0], &alone[w])
-                if error > errors[w] or errors[w] == INFINITY:
-                    stale = True
-                    errors[w] = error * ROOM
-            if stale:
-                for q in range(m):
-                    if method == DIRECTION:
-                        direction_slack(here.row_error,
-                                        more * (word_errors[questions[q, 0]] + word_errors[questions[q, 1]]),
-                                        errors[questions[q, 2]], unit, lengths[q], shifts[q], &aims[q])
-                        if not word_norms[questions[q, 2]] > 0:
-                            aims[q].slack = INFINITY
-                    else:
-                        aims[q].slack = (errors[questions[q, 0]] + errors[questions[q, 1]] + errors[questions[q, 2]]
-                                         + margin)
-                    if method == ADD:
-                        aims[q].slack = unit * (aims[q].slack + lengths[q] * (here.row_error + 1e-6)) + 1.5
-                        if not lengths[q] > 1e-3:
-                            aims[q].slack = INFINITY
-                    unclear[q] = <uint8_t> marks_of(method, &aims[q], &marks[q, 0])
-            any_zero = False  # zero rows score 0 by DIRECTION, which no bound knows
-            if method == DIRECTION:
-                for i in range(at, at + count):
-                    any_zero |= not norms[row_of(ids, i)] > 0
-            here.at, here.count = at, count
-            q = 0
-            while q < m:
-                a, b = questions[q, 0], questions[q, 1]
-                of_a, of_b = &table[a, 0], &terms[b, 0]
-                if method == ADD:
-                    for i in range(count):
-                        base[i] = of_b[i] - of_a[i]
-                elif method == MUL:
-                    for i in range(count):
-                        base[i] = of_b[i] - lists[1, index_of(of_a[i])]
-                else:
-                    direction_base(of_a, &table[b, 0], unit, lengths[q], <size_t> count, &base[0])
-                next_ = q + 1
-                while next_ < m and questions[next_, 0] == a and questions[next_, 1] == b:
-                    next_ += 1
-                if any_zero:
-                    for p in range(q, next_):
-                        hits[p] = REACHES | IS_NEAR
-                else:
-                    kernels.sweep16(method == DIRECTION, &base[0], &terms[0, 0], <size_t> width, <size_t> count,
-                                    &questions[q, 0], <size_t> (next_ - q), &marks[q, 0], &over[q], &hits[q])
-                for p in range(q, next_):
-                    here.alone = alone[questions[p, 2]] if method == DIRECTION else -1
-                    if here.alone >= 0 and not any_zero:
-                        hits[p] |= REACHES | IS_NEAR
-                        over[p] -= (base[here.alone] + (terms[questions[p, 2], here.alone] * marks[p, 4] >> 16)
-                                    > marks[p, 2])
-                    if not hits[p] | unclear[p]:
-                        continue
-                    asked = question_of(method, questions, queries, query_norms, shifts, epsilon, p)
-                    here.of_a, here.of_b, here.of_c = of_a, &table[b, 0], &table[asked.c, 0]
-                    here.term, here.length = &terms[asked.c, 0], lengths[p]
-                    here.unknown = any_zero or not word_norms[asked.c] > 0
-                    if (unclear[p] & ANY_MAY_BE_NEAR or hits[p] & IS_NEAR) and gold[p] == gold[p]:
-                        count_near(&asked, &here, any_zero or unclear[p] & ANY_MAY_BE_NEAR, &marks[p, 0], gold[p],
-                                   unit, word_errors, matrix, norms, ids, vectors, word_norms, &ranks[p, 0])
-                    if unclear[p] & ANY_MAY_REACH or hits[p] & REACHES:
-                        best = list_of(best_scores, best_rows, held, p)
-                        offer_tile(&asked, &here, &aims[p], unit, word_errors, exclude, p, matrix, norms, ids, vectors,
-                                   word_norms, &waiting[p], &best)
-                        held[p] = <int64_t> best.held
+            for g in range(cuts.shape[0] - 1):
+                q, last, first_word = cuts[g, 0], cuts[g + 1, 0], cuts[g, 1]
+                n_words = cuts[g + 1, 1] - first_word
+                if tabulate(&where, &here, codes, words, word_errors, &members[first_word], n_words, unit, word_codes,
+                            table, made, &errors[first_word], &alone[first_word]) or rows_changed:
+                    for p in range(q, last):
+                        set_slack(&where, &here, &questions[p, 0], &places[p, 0], word_errors, &errors[first_word],
+                                  lengths[p], shifts[p], unit, margin, &aims[p])
                         unclear[p] = <uint8_t> marks_of(method, &aims[p], &marks[p, 0])
-                q = next_
-            at += count
+                while q < last:
+                    kernels.differences16(&terms[places[q, 1], 0] if method == MUL else &table[places[q, 1], 0],
+                                          &table[places[q, 0], 0], <size_t> here.count,
+                                          factor_of(method, unit, lengths[q]), &base[0])
+                    stop = q + 1
+                    while stop < last and places[stop, 0] == places[q, 0] and places[stop, 1] == places[q, 1]:
+                        stop += 1
+                    while q < stop:
+                        p = q
+                        while p < stop and not unclear[p]:
+                            p += 1
+                        done = q + <Py_ssize_t> kernels.sweep16(
+                            method == DIRECTION, &base[0], here.terms, here.width, 0, <size_t> here.count,
+                            &places[q, 0], <size_t> (p - q), &marks[q, 0], &over[q], &found[q], &chosen[0],
+                            <size_t> chosen.shape[0])
+                        if done == q:  # an unclear one
+                            done += 1
+                            found[q] = 0
+                        used = 0
+                        for p in range(q, done):
+                            now.alone = alone[first_word + places[p, 2]] if method == DIRECTION else -1
+                            if not (found[p] or unclear[p] or now.alone >= 0 or here.n_zeros):
+                                continue
+                            now.asked = question_of(&where, questions, queries, query_norms, shifts, p)
+                            now.gold, now.length = gold[p], lengths[p]
+                            now.term = here.terms + <size_t> places[p, 2] * here.width
+                            now.aims, now.marks, now.waiting = &aims[p], &marks[p, 0], &waiting[p]
+                            now.best = list_of(best_scores, best_rows, held, p)
+                            now.ranks, floor = &ranks[p, 0], waiting[p].floor
+                            if unclear[p]:
+                                visit_in_steps(&where, &here, &now, unit, exclude, p, &places[p, 0], &over[p],
+                                               &chosen[0], <size_t> chosen.shape[0])
+                            else:
+                                if method == DIRECTION:
+                                    uncount_odd(&where, &here, &now, 0, here.count, &over[p])
+                                take(&where, &here, &now, exclude, p, &chosen[used], found[p], False)
+                            used += found[p]
+                            if method == DIRECTION:
+                                take_odd(&where, &here, &now, exclude, p)
+                            held[p] = <int64_t> now.best.held
+                            if waiting[p].floor > floor:
+                                aims[p].floor = aim_of(method, waiting[p].floor, lengths[p], unit)
+                                unclear[p] = <uint8_t> marks_of(method, &aims[p], &marks[p, 0])
+                        q = done
+            at += here.count
         for q in range(m):
             floors[q] = waiting[q].floor
             ranks[q, 0] += over[q]
@@ -354,152 +411,183 @@ def finish(
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
     cdef best_list best
+    cdef space where
     cdef question asked
     with nogil:
+        where = space_of(method, matrix, norms, ids, vectors, word_norms, epsilon)
         for q in range(questions.shape[0]):
             if floors[q] > waiting[q].floor:
                 waiting[q].floor = floors[q]
             pool_tidy(&waiting[q])
-            asked = question_of(method, questions, queries, query_norms, shifts, epsilon, q)
+            asked = question_of(&where, questions, queries, query_norms, shifts, q)
             best = list_of(best_scores, best_rows, held, q)
-            score_pool(&waiting[q], &asked, matrix, norms, ids, vectors, word_norms, &best)
+            score_pool(&where, &asked, &waiting[q], &best)
             held[q] = <int64_t> best.held
 
 
-cdef struct tile:
-    # The sums of one question with a tile of rows, and the cosines they come from.
-    Py_ssize_t at
-    Py_ssize_t count
-    double row_error
-    const int16_t *base
-    const int16_t *term
-    const int16_t *of_a
-    const int16_t *of_b
-    const int16_t *of_c
-    double length
-    bint unknown  # there are scores by DIRECTION that no bound knows
-    int32_t alone  # the row whose sum says nothing, or -1
-    uint32_t *chosen
+cdef double quantise_tile(const space *where, tile *here, int16_t[::1] row, int16_t[::1] codes) noexcept nogil:
+    # Codes of the rows; returns a bound of their errors.
+    cdef size_t pairs = <size_t> row.shape[0] // 2, r
+    cdef double worst = 0, error
+    cdef Py_ssize_t x
+    here.n_zeros = 0
+    row[row.shape[0] - 1] = 0
+    if here.count % 16:
+        memset(&codes[here.count // 16 * 32 * <Py_ssize_t> pairs], 0, pairs * 32 * sizeof(int16_t))
+    for r in range(<size_t> here.count):
+        x = row_of(where, here.at + <Py_ssize_t> r)
+        error = quantised(where.matrix + <size_t> x * where.d, where.norms[x], ROW_LENGTH, where.d, &row[0])
+        worst = error if error > worst else worst
+        put_in_group(&row[0], pairs, r % 16, &codes[r // 16 * pairs * 32])
+        if where.method == DIRECTION and not where.norms[x] > 0:
+            here.zeros[here.n_zeros] = <uint32_t> r
+            here.n_zeros += 1
+    return worst
 
 
-cdef inline analogy_bounds bounds_of_row(question *asked, tile *here, size_t at, double unit,
-                                         const double[::1] word_errors) noexcept nogil:
-    # Bounds of a score by MUL or DIRECTION from its own cosines: closer than those of sums, which hold for a tile.
-    cdef double error = here.row_error + 0.5 / unit, more = 1 + here.row_error
-    cdef analogy_bounds known
-    known.low, known.high = -INFINITY, INFINITY
-    if asked.method == DIRECTION and here.unknown:
-        return known
-    return bounds_of(asked.method, here.of_a[at] / unit, here.of_b[at] / unit, here.of_c[at] / unit,
-                     error + more * word_errors[asked.a], error + more * word_errors[asked.b],
-                     error + more * word_errors[asked.c], asked.epsilon, here.length, asked.shift)
+cdef bint tabulate(const space *where, const tile *here, const int16_t[::1] codes, const int16_t[:, ::1] words,
+                   const double[::1] word_errors, const int32_t *members, Py_ssize_t n, double unit,
+                   int16_t[:, ::1] word_codes, int16_t[:, ::1] table, int16_t[:, ::1] made, double *errors,
+                   int32_t *alone) noexcept nogil:
+    # Cosines of a group's words with a tile of rows, and what is made of them; returns whether the errors changed.
+    cdef size_t count = <size_t> here.count, pairs = <size_t> words.shape[1] // 2
+    cdef bint changed = False
+    cdef double error
+    cdef Py_ssize_t w
+    for w in range(n):
+        memcpy(&word_codes[w, 0], &words[members[w], 0], 2 * pairs * sizeof(int16_t))
+    kernels.tile16(&codes[0], (count + 15) // 16, pairs, &word_codes[0, 0], <size_t> n, &table[0, 0], here.width)
+    for w in range(n):
+        error = (1 + here.row_error) * word_errors[members[w]]
+        if where.method != ADD:
+            error = error_of(where.method, &table[w, 0], count, unit, here.row_error + error + 0.5 / unit, &alone[w])
+            fill_terms(where.method, &table[w, 0], count, unit, 0, &made[w, 0])
+        if where.method == MUL:  # of a only those of s + epsilon are asked for, of b and c those of s
+            kernels.logarithms16(&table[w, 0], count, <float> (unit * (1 + 2 * where.epsilon)), <float> (0.5 / unit),
+                                 &table[w, 0])
+        if error > errors[w] or errors[w] == INFINITY:
+            changed = True
+            errors[w] = error * ROOM
+    return changed
 
 
-cdef inline size_t with_alone(tile *here, Py_ssize_t begin, Py_ssize_t end, size_t found) noexcept nogil:
-    # The row whose sum says nothing is always among those that were chosen.
+cdef void set_slack(const space *where, const tile *here, const int32_t *words, const int32_t *places,
+                    const double[::1] word_errors, const double *errors, double length, double shift, double unit,
+                    double margin, aims_of_question *aims) noexcept nogil:
+    # How far off the sums of a question can be.
+    if where.method == DIRECTION:
+        direction_slack(here.row_error, (1 + here.row_error) * (word_errors[words[0]] + word_errors[words[1]]),
+                        errors[places[2]], unit, length, shift, aims)
+        if not where.word_norms[words[2]] > 0:
+            aims.slack = INFINITY
+        return
+    aims.slack = errors[places[0]] + errors[places[1]] + errors[places[2]] + margin
+    if where.method == ADD:
+        aims.slack = unit * (aims.slack + length * (here.row_error + 1e-6)) + 1.5
+        if not length > 1e-3:
+            aims.slack = INFINITY
+
+
+cdef void visit_in_steps(const space *where, const tile *here, state *now, double unit, const int64_t[:, ::1] exclude,
+                         Py_ssize_t q, const int32_t *places, uint32_t *over, uint32_t *chosen,
+                         size_t room) noexcept nogil:
+    # A question that nothing is known of at first (see `stretch`), or whose sums say nothing.
+    cdef Py_ssize_t begin = 0, end, i
+    cdef uint32_t found
+    while begin < here.count:
+        end = here.count
+        if not now.waiting.floor > -INFINITY:
+            end = begin + stretch(here.at + begin, now.waiting.k)
+            end = end if end < here.count else here.count
+        now.aims.floor = aim_of(where.method, now.waiting.floor, now.length, unit)
+        if marks_of(where.method, now.aims, now.marks):
+            found = <uint32_t> (end - begin)
+            for i in range(begin, end):
+                chosen[i - begin] = <uint32_t> i
+            take(where, here, now, exclude, q, chosen, found, True)
+        else:
+            kernels.sweep16(where.method == DIRECTION, here.base, here.terms, here.width, <size_t> begin, <size_t> end,
+                            places, 1, now.marks, over, &found, chosen, room)
+            uncount_odd(where, here, now, begin, end, over)
+            take(where, here, now, exclude, q, chosen, found, False)
+        begin = end
+
+
+cdef inline bint is_odd(const space *where, const state *now, uint32_t at, Py_ssize_t row) noexcept nogil:
+    return where.method == DIRECTION and (<int32_t> at == now.alone or not where.norms[row] > 0)
+
+
+cdef void take(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude, Py_ssize_t q,
+               const uint32_t *chosen, size_t found, bint every) noexcept nogil:
+    # Looks at the chosen rows: whether they score above gold, and whether they are among the k best.
     cdef size_t i
-    if begin <= here.alone < end:
-        for i in range(found):
-            if here.chosen[i] == <uint32_t> here.alone:
-                return found
-        here.chosen[found] = <uint32_t> here.alone
-        return found + 1
-    return found
-
-
-cdef void count_near(question *asked, tile *here, bint every, const int16_t *marks, float gold, double unit,
-                     const double[::1] word_errors, const float[:, ::1] matrix, const double[::1] norms,
-                     const int64_t[::1] ids, const float[:, ::1] vectors, const double[::1] word_norms,
-                     int64_t *ranks) noexcept nogil:
-    # Scores the rows that the sums leave undecided, and adds those above gold and those at least as high.
-    cdef size_t i, at, d = <size_t> matrix.shape[1], found = <size_t> here.count
+    cdef uint32_t at
+    cdef bint product = where.method == DIRECTION, near = True, reaches = True
+    cdef int sum
     cdef Py_ssize_t row
-    cdef float exact
-    cdef int side
-    cdef double error = here.row_error + 0.5 / unit + (1 + here.row_error) * word_errors[asked.c]
-    cdef analogy_bounds known
-    if not every:
-        found = kernels.select16(asked.method == DIRECTION, here.base, here.term, marks[4], 0, found, marks[1],
-                                 marks[2], here.chosen)
-        found = with_alone(here, 0, here.count, found)
     for i in range(found):
-        at = i if every else here.chosen[i]
-        if asked.method == MUL or asked.method == DIRECTION and every:
-            known = bounds_of_row(asked, here, at, unit, word_errors)
-            if known.low > gold or known.high < gold:
-                ranks[0] += known.low > gold
-                ranks[1] += known.low > gold
-                continue
+        at = chosen[i]
+        row = row_of(where, here.at + at)
         if i + 1 < found:
-            fetch(&matrix[row_of(ids, here.at + <Py_ssize_t> (i + 1 if every else here.chosen[i + 1])), 0], d)
-        row = row_of(ids, here.at + <Py_ssize_t> at)
-        if asked.method == DIRECTION and not here.unknown:  # the direction's cosine alone decides nearly always
-            side = direction_side(cosine(kernels.dot(&matrix[row, 0], asked.query, d), norms[row], asked.query_norm)
-                                  - asked.shift, here.of_c[at] / unit, error, gold)
-            if side:
-                ranks[0] += side > 0
-                ranks[1] += side > 0
-                continue
-        exact = analogy_score(asked, matrix, norms, row, vectors, word_norms)
-        ranks[0] += exact > gold
-        ranks[1] += exact >= gold
-
-
-cdef void offer_tile(question *asked, tile *here, aims_of_question *aims, double unit, const double[::1] word_errors,
-                     const int64_t[:, ::1] exclude, Py_ssize_t q, const float[:, ::1] matrix, const double[::1] norms,
-                     const int64_t[::1] ids, const float[:, ::1] vectors, const double[::1] word_norms, pool *waiting,
-                     best_list *best) noexcept nogil:
-    # Puts the rows that may be among the k best into the pool.
-    cdef Py_ssize_t p = 0, stop, place
-    cdef size_t i, at, found
-    cdef int16_t[5] marks
-    cdef bint every
-    cdef double value, error, length = here.length, inverse = 1 / (unit * length) if length > 1e-3 else INFINITY
-    cdef analogy_bounds known
-    if not waiting.floor > -INFINITY:
-        value = floor_of(asked.method, here.base, here.term, <size_t> here.count,
-                         waiting.k + <size_t> exclude.shape[1], aims.slack, length, unit)
-        if value > waiting.floor:
-            waiting.floor = <float> value
-            aims.floor = aim_of(asked.method, waiting.floor, length, unit)
-    while p < here.count:
-        stop = here.count
-        if not waiting.floor > -INFINITY:  # nothing is known at the first rows: see `stretch`
-            stop = p + stretch(here.at + p, waiting.k)
-            stop = stop if stop < here.count else here.count
-        every = marks_of(asked.method, aims, marks) & ANY_MAY_REACH or asked.method == DIRECTION and here.unknown
-        found = <size_t> (stop - p)
+            fetch(where.matrix + <size_t> row_of(where, here.at + chosen[i + 1]) * where.d, where.d)
+        if is_odd(where, now, at, row):
+            continue
         if not every:
-            found = kernels.select16(asked.method == DIRECTION, here.base, here.term, marks[3], <size_t> p,
-                                     <size_t> stop, marks[0], 32767, here.chosen)
-            found = with_alone(here, p, stop, found)
-        for i in range(found):
-            at = <size_t> p + i if every else here.chosen[i]
-            place = here.at + <Py_ssize_t> at
-            known.low, known.high = -INFINITY, INFINITY
-            if asked.method == ADD:
-                if length > 1e-3:
-                    value = (here.base[at] + here.term[at]) * inverse
-                    error = aims.slack * inverse
-                    known.low, known.high = <float> (value - error), <float> (value + error)
-            else:
-                known = bounds_of_row(asked, here, at, unit, word_errors)
-            if known.high < waiting.floor or is_excluded(place, exclude, q):
-                continue
-            if not pool_offer(waiting, <uint32_t> place, known.low, known.high):
-                score_pool(waiting, asked, matrix, norms, ids, vectors, word_norms, best)
-                pool_offer(waiting, <uint32_t> place, known.low, known.high)
-        aims.floor = aim_of(asked.method, waiting.floor, length, unit)
-        p = stop
+            sum = sum16(product, here.base[at], now.term[at], now.marks[4])
+            near = now.marks[1] < sum <= now.marks[2]
+            reaches = sum16(product, here.base[at], now.term[at], now.marks[3]) > now.marks[0]
+        take_row(where, now, exclude, q, row, here.at + at, near, reaches)
 
 
-cdef void score_pool(pool *waiting, question *asked, const float[:, ::1] matrix, const double[::1] norms,
-                     const int64_t[::1] ids, const float[:, ::1] vectors, const double[::1] word_norms,
-                     best_list *best) noexcept nogil:
+cdef inline int32_t odd_row(const tile *here, const state *now, size_t i) noexcept nogil:
+    # Rows whose sums say nothing: zero ones, and the one left alone; -1 for none.
+    return now.alone if i == here.n_zeros else <int32_t> here.zeros[i]
+
+
+cdef void uncount_odd(const space *where, const tile *here, const state *now, Py_ssize_t begin, Py_ssize_t end,
+                      uint32_t *over) noexcept nogil:
+    # Takes back what a sweep has counted of them.
+    cdef size_t i
+    cdef int32_t at
+    for i in range(here.n_zeros + 1):
+        at = odd_row(here, now, i)
+        if begin <= at < end:
+            over[0] -= sum16(where.method == DIRECTION, here.base[at], now.term[at], now.marks[4]) > now.marks[2]
+
+
+cdef void take_odd(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude,
+                   Py_ssize_t q) noexcept nogil:
+    cdef size_t i
+    cdef int32_t at
+    for i in range(here.n_zeros + 1):
+        at = odd_row(here, now, i)
+        if at >= 0:
+            take_row(where, now, exclude, q, row_of(where, here.at + at), here.at + at, True, True)
+
+
+cdef void take_row(const space *where, state *now, const int64_t[:, ::1] exclude, Py_ssize_t q, Py_ssize_t row,
+                   Py_ssize_t place, bint near, bint reaches) noexcept nogil:
+    cdef analogy_bounds known = bounds_of_row(where, &now.asked, row)
+    cdef float exact
+    if near and now.gold == now.gold and not known.high < now.gold:
+        if known.low > now.gold:
+            now.ranks[0] += 1
+            now.ranks[1] += 1
+        else:
+            exact = analogy_score(where, &now.asked, row)
+            now.ranks[0] += exact > now.gold
+            now.ranks[1] += exact >= now.gold
+    if not reaches or known.high < now.waiting.floor or is_excluded(place, exclude, q):
+        return
+    if not pool_offer(now.waiting, <uint32_t> place, known.low, known.high):
+        score_pool(where, &now.asked, now.waiting, &now.best)
+        pool_offer(now.waiting, <uint32_t> place, known.low, known.high)
+
+
+cdef void score_pool(const space *where, const question *asked, pool *waiting, best_list *best) noexcept nogil:
     cdef size_t i
     for i in range(waiting.count):
         if i + 1 < waiting.count:
-            fetch(&matrix[row_of(ids, waiting.rows[i + 1]), 0], <size_t> matrix.shape[1])
-        best_offer(best, analogy_score(asked, matrix, norms, row_of(ids, waiting.rows[i]), vectors, word_norms),
-                   waiting.rows[i])
+            fetch(where.matrix + <size_t> row_of(where, waiting.rows[i + 1]) * where.d, where.d)
+        best_offer(best, analogy_score(where, asked, row_of(where, waiting.rows[i])), waiting.rows[i])
     settle(waiting, best)

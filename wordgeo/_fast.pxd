@@ -14,10 +14,12 @@ cdef extern from "kernels.h" nogil:
         size_t (*select_sum)(const float *, const float *, size_t, size_t, float, uint32_t *) noexcept nogil
         double (*quantise16)(const float *, double, size_t, int16_t *) noexcept nogil
         void (*tile16)(const int16_t *, size_t, size_t, const int16_t *, size_t, int16_t *, size_t) noexcept nogil
-        void (*sweep16)(int, const int16_t *, const int16_t *, size_t, size_t, const int32_t *, size_t,
-                        const int16_t *, uint32_t *, uint8_t *) noexcept nogil
-        size_t (*select16)(int, const int16_t *, const int16_t *, int16_t, size_t, size_t, int16_t, int16_t,
-                           uint32_t *) noexcept nogil
+        size_t (*sweep16)(int, const int16_t *, const int16_t *, size_t, size_t, size_t, const int32_t *, size_t,
+                          const int16_t *, uint32_t *, uint32_t *, uint32_t *, size_t) noexcept nogil
+        void (*differences16)(const int16_t *, const int16_t *, size_t, float, int16_t *) noexcept nogil
+        void (*logarithms16)(const int16_t *, size_t, float, float, int16_t *) noexcept nogil
+        void (*distances16)(const int16_t *, size_t, float, int16_t *) noexcept nogil
+        float (*dot_float)(const float *, const float *, size_t) noexcept nogil
         void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
                       const float *, const float *, float *, size_t) noexcept nogil
     const kernel_set *wordgeo_kernel_sets[]

@@ -14,14 +14,20 @@
  * z is chosen so that |T| <= 16383, and a difference of two T fits int16. ADD is a sum of three T, in which the error of
  * the row comes once, with the length of what it is multiplied with:
  *     |T_b - T_a + T_c - unit length score|  <=  unit (length e(x) + (1 + e(x)) (e(a) + e(b) + e(c))) + 3/2
- * MUL is a sum of three logarithms, each looked up for its T (two T share one, another 1/2): those of s lie within WORDGEO_LOG_STEPS steps of a factor
- * 2 (int16), and a cosine off by 2 h moves log2 s by at most log2(1 + h / (s - h)) <= h / (s - h) / ln 2.
+ * MUL is a sum of three logarithms of T, each off by 0.6 at most: those of s lie within WORDGEO_LOG_STEPS steps of a
+ * factor 2 (int16), and a cosine off by 2 h moves log2 s by at most log2(1 + h / (s - h)) <= h / (s - h) / ln 2.
  * DIRECTION is above a given t where (cos(x, b) - cos(x, a)) / length - t |x - c| > shift: B = 16383 / 2 times the first
- * term is what all questions with the same (a, b) share, 16383 |x - c| is looked up for T, and the upper half of its
- * product with 32768 t is B t |x - c|, rounded down. For |t| < 1, all together is off by at most
- *     B (e(x) + ((1 + e(x)) (e(a) + e(b)) + 1 / unit) / length + |t| e(|x - c|)) + 3/2
- * (1/2 for the shared term, 1/4 each for t and |x - c|, 1/2 for the product after its mean is taken off), and a distance
+ * term is what all questions with the same (a, b) share, 16383 |x - c| is made of T, and the upper half of its product
+ * with 32768 t is B t |x - c|, rounded down. For |t| < 1, all together is off by at most
+ *     B (e(x) + ((1 + e(x)) (e(a) + e(b)) + 1 / unit) / length + |t| e(|x - c|)) + 1.6
+ * (1/2 for the shared term, 1/4 for t, 0.3 for |x - c|, 1/2 for the product after its mean is taken off), and a distance
  * sqrt(u) is off by at most h / sqrt(u - 2 h) where the cosine is off by h: not known in tiles with x too near to c.
+ *
+ * Rows whose sums decide nothing have their cosines taken once more, from products in float. A term of such a product
+ * is rounded n = size / 32 + 8 times at most (kernels.h), each time by a factor within 1 +- u, u = 2^-24, so that
+ *     |product - x . y|  <=  n u / (1 - n u) (|x_1 y_1| + |x_2 y_2| + ...)  <=  n u / (1 - n u) |x| |y|
+ * by Cauchy-Schwarz, as long as nothing under- or overflows: for lengths within 2^-40 and 2^60, what is lost below the
+ * smallest float is less than 2^-149 a term, against |x| |y| >= 2^-80.
  */
 #ifndef WORDGEO_ANALOGIES_H
 #define WORDGEO_ANALOGIES_H
@@ -68,52 +74,19 @@ static inline double wordgeo_analogy_aim(int method, double score, double length
     return score > 0.0 ? WORDGEO_LOG_STEPS * log2(score) : -INFINITY;
 }
 
-/* A score that at least `many` of the rows reach, from their sums: the largest in each of 32 lanes belong to different
- * rows. Negative infinity where it cannot be had so cheaply. */
-static inline double wordgeo_analogy_floor(int method, const int16_t *base, const int16_t *term, size_t count, size_t many,
-                                           double slack, double length, double unit) {
-    int lanes[32], best[32];
-    if (method == WORDGEO_DIRECTION || many == 0 || many > 32 || count < 64 || !(slack < 32768.0))
-        return -INFINITY;
-    for (size_t j = 0; j < 32; j++)
-        lanes[j] = base[j] + term[j];
-    for (size_t i = 32; i + 32 <= count; i += 32)
-        for (size_t j = 0; j < 32; j++) {
-            const int sum = base[i + j] + term[i + j];
-            lanes[j] = sum > lanes[j] ? sum : lanes[j];
-        }
-    for (size_t j = 0; j < many; j++)
-        best[j] = INT32_MIN;
-    for (size_t j = 0; j < 32; j++)
-        if (lanes[j] > best[many - 1]) {
-            size_t at = many - 1;
-            for (; at > 0 && best[at - 1] < lanes[j]; at--)
-                best[at] = best[at - 1];
-            best[at] = lanes[j];
-        }
-    const double least = best[many - 1] - slack;
-    const double score = method == WORDGEO_ADD ? least / (unit * length) : exp2(least / WORDGEO_LOG_STEPS);
-    return score - 1e-6 * (1.0 + fabs(score));
-}
-
-/* Where a cosine stands in a list: two share one, so that what is used of the list stays in the first-level cache. */
-static inline size_t wordgeo_analogy_index(int16_t cosine) { return (size_t)((int)cosine + 16384) >> 1; }
-
-/* Looks up the cosines of one word and a run of rows in a list of logarithms for MUL, of distances for DIRECTION; returns
- * how far off these can be, in steps for MUL, infinite where a cosine is too near to -1 or 1. `error` bounds that of the
- * cosines. One row too near to 1, as a rule the word itself, is left to the caller: its place is in `alone`, else -1. */
-static inline double wordgeo_analogy_terms(int method, const int16_t *cosines, size_t count, const int16_t *list,
-                                           double unit, double error, int16_t *out, int32_t *alone) {
+/* How far off the logarithms (MUL, in steps) or distances (DIRECTION) are that are made of the cosines of one word and
+ * a run of rows; infinite where a cosine is too near to -1 or 1. `error` bounds that of the cosines. One row too near to
+ * 1, as a rule the word itself, is left to the caller: its place is in `alone`, else -1. */
+static inline double wordgeo_analogy_error(int method, const int16_t *cosines, size_t count, double unit, double error,
+                                           int32_t *alone) {
     int16_t least = INT16_MAX, most = INT16_MIN;
     *alone = -1;
     for (size_t i = 0; i < count; i++) {
         least = cosines[i] < least ? cosines[i] : least;
         most = cosines[i] > most ? cosines[i] : most;
     }
-    for (size_t i = 0; i < count; i++)
-        out[i] = list[wordgeo_analogy_index(cosines[i])];
     if (method == WORDGEO_DIRECTION) {
-        double square = 2 - 2 * ((double)most + 1) / unit - 2 * error;
+        double square = 2 - 2 * (double)most / unit - 2 * error;
         if (!(square > WORDGEO_LEAST_SQUARE)) {
             int16_t second = INT16_MIN;
             for (size_t i = 0; i < count; i++)
@@ -121,20 +94,25 @@ static inline double wordgeo_analogy_terms(int method, const int16_t *cosines, s
                     *alone = (int32_t)i;
                 else
                     second = cosines[i] > second ? cosines[i] : second;
-            square = 2 - 2 * ((double)second + 1) / unit - 2 * error;
+            square = 2 - 2 * (double)second / unit - 2 * error;
         }
         return square > WORDGEO_LEAST_SQUARE ? error / sqrt(square) : INFINITY;
     }
-    const double h = error / 2, s = (((double)least - 1) / unit + 1) / 2;
-    return s - h > WORDGEO_LEAST_LOGARITHM ? WORDGEO_LOG_STEPS / 0.6931 * h / (s - h) + 0.5 : INFINITY;
+    const double h = error / 2, s = ((double)least / unit + 1) / 2;
+    return s - h > WORDGEO_LEAST_LOGARITHM ? WORDGEO_LOG_STEPS / 0.6931 * h / (s - h) + 0.6 : INFINITY;
 }
 
-/* What all questions with the same (a, b) share for DIRECTION. Conversion cuts, so it is done where all is positive. */
-static inline void wordgeo_direction_base(const int16_t *of_a, const int16_t *of_b, double unit, double length,
-                                          size_t count, int16_t *base) {
-    const float factor = length > WORDGEO_LEAST_LENGTH ? (float)(WORDGEO_DIRECTION_UNIT / (unit * length)) : 0.0f;
-    for (size_t i = 0; i < count; i++)
-        base[i] = (int16_t)((int32_t)((float)(of_b[i] - of_a[i]) * factor + 32768.5f) - 32768);
+/* What the differences of two cosines are multiplied with to make what all questions with the same (a, b) share. */
+static inline float wordgeo_analogy_factor(int method, double unit, double length) {
+    if (method != WORDGEO_DIRECTION)
+        return 1.0f;
+    return length > WORDGEO_LEAST_LENGTH ? (float)(WORDGEO_DIRECTION_UNIT / (unit * length)) : 0.0f;
+}
+
+/* The sum of one row as `sweep16` has it, cut to int16. */
+static inline int wordgeo_sum16(int product, int16_t base, int16_t term, int16_t factor) {
+    const int sum = base + (product ? (term * factor) >> 16 : term);
+    return sum > INT16_MAX ? INT16_MAX : sum < INT16_MIN ? INT16_MIN : sum;
 }
 
 /* What a question is measured by: scores as `wordgeo_analogy_aim` has them, how far off the sums can be, and for
@@ -187,39 +165,34 @@ static inline int wordgeo_analogy_marks(int method, const wordgeo_aims *aims, in
     return (reach ? WORDGEO_ANY_MAY_REACH : 0) | (near ? WORDGEO_ANY_MAY_BE_NEAR : 0);
 }
 
-/* Whether middle / sqrt(2 - 2 cos(x, c)) is above gold (1), below it (-1), or may be either (0), by a cosine known up to
- * an error. The margins cover the roundings of a score. */
-static inline int wordgeo_direction_side(double middle, double of_c, double error, double gold) {
-    const double most = (2 - 2 * of_c + 2 * error) * gold * gold, least = (2 - 2 * of_c - 2 * error) * gold * gold;
-    const int sign = middle > 0 ? 1 : -1;
-    if (!(2 - 2 * of_c - 2 * error > 1e-3) || fabs(middle) < 1e-6)
-        return 0;
-    if ((gold < 0) == (middle < 0) && gold != 0)
-        return middle * middle * (1 - 1e-5) > most ? sign : middle * middle * (1 + 1e-5) < least ? -sign : 0;
-    return sign;
-}
+/* Whether products in float with a vector of this length are as near as they should be. */
+static inline int wordgeo_is_safe(double length) { return length > 0x1p-40 && length < 0x1p60; }
+
+/* A bound of the error of cosines from products in float; the factor covers what is done in double. */
+static inline double wordgeo_float_error(size_t size) { return (double)(size / 32 + 8) * 0x1p-24 * 1.01 + 1e-12; }
 
 static inline double wordgeo_positive(double value) { return value > 0.0 ? value : 0.0; }
 
-/* Bounds of MUL and DIRECTION for one row. */
-static inline wordgeo_bounds wordgeo_analogy_bounds(int method, double of_a, double of_b, double of_c, double error_a,
-                                                    double error_b, double error_c, double epsilon, double length,
+/* Bounds of a score from cosines that are off by `error` at most: those with the combined query for ADD, with a, b and c
+ * for MUL, with the direction and c for DIRECTION. */
+static inline wordgeo_bounds wordgeo_analogy_bounds(int method, const double *cosines, double error, double epsilon,
                                                     double shift) {
     double low = -INFINITY, high = INFINITY;
-    if (method == WORDGEO_MUL) {
-        const double a = of_a + 1.0, b = of_b + 1.0, c = of_c + 1.0; /* 2 s */
-        low = wordgeo_positive(b - error_b) * wordgeo_positive(c - error_c) / (2.0 * (a + error_a + 2.0 * epsilon));
-        high = (b + error_b) * (c + error_c) / (2.0 * (wordgeo_positive(a - error_a) + 2.0 * epsilon));
-        low -= 1e-6 * low + 1e-7, high += 1e-6 * high + 1e-7; /* scores are rounded to float */
+    if (method == WORDGEO_ADD) {
+        low = cosines[0] - error, high = cosines[0] + error;
+    } else if (method == WORDGEO_MUL) {
+        const double a = cosines[0] + 1.0, b = cosines[1] + 1.0, c = cosines[2] + 1.0; /* 2 s */
+        low = wordgeo_positive(b - error) * wordgeo_positive(c - error) / (2.0 * (a + error + 2.0 * epsilon));
+        high = (b + error) * (c + error) / (2.0 * (wordgeo_positive(a - error) + 2.0 * epsilon));
     } else {
-        const double least = 2.0 - 2.0 * of_c - 2.0 * error_c, most = 2.0 - 2.0 * of_c + 2.0 * error_c;
-        if (length > 1e-3 && least > 1e-6) {
-            const double middle = (of_b - of_a) / length - shift, error = (error_a + error_b) / length;
+        const double least = 2.0 - 2.0 * cosines[1] - 2.0 * error, most = 2.0 - 2.0 * cosines[1] + 2.0 * error;
+        if (least > 1e-6) {
+            const double middle = cosines[0] - shift;
             low = (middle - error) / sqrt(middle - error > 0.0 ? most : least);
             high = (middle + error) / sqrt(middle + error > 0.0 ? least : most);
-            low -= 1e-6 * fabs(low) + 1e-7, high += 1e-6 * fabs(high) + 1e-7;
         }
     }
+    low -= 1e-6 * fabs(low) + 1e-7, high += 1e-6 * fabs(high) + 1e-7; /* scores are rounded to float */
     if (!(low == low && high == high)) /* a cosine that is not known */
         low = -INFINITY, high = INFINITY;
     return (wordgeo_bounds){(float)low, (float)high};

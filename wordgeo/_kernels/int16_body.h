@@ -14,12 +14,12 @@
 #define PUT(sum, to) _mm256_storeu_si256((__m256i *)(to), _mm512_cvtepi32_epi16(_mm512_srai_epi32((sum)[0], 17)))
 #define SUM(x, y) _mm512_adds_epi16(x, y)
 #define UPPER(x, y) _mm512_mulhi_epi16(x, y)
-#define LARGER(x, y) _mm512_max_epi16(x, y)
-#define COUNT(n, x, limit) _mm512_mask_sub_epi16(n, _mm512_cmpgt_epi16_mask(x, limit), n, _mm512_set1_epi16(-1))
-#define ANY_ABOVE(x, limit) (_mm512_cmpgt_epi16_mask(x, limit) != 0)
-#define DIFFER(x, y) (_mm512_cmpneq_epi16_mask(x, y) != 0)
+#define WHICH __mmask32
+#define ABOVE(x, limit) _mm512_cmpgt_epi16_mask(x, limit)
+#define COUNT(n, which) _mm512_mask_sub_epi16(n, which, n, SPREAD16(-1))
+#define CHOSEN(low, high, reach) (((low) ^ (high)) | (reach))
+#define BITS(which) (uint32_t)(which)
 #define ADD_UP(x) (uint32_t)_mm512_reduce_add_epi32(_mm512_madd_epi16(x, SPREAD16(1)))
-#define BETWEEN(x, low, high) (uint32_t)(_mm512_cmpgt_epi16_mask(x, low) & ~_mm512_cmpgt_epi16_mask(x, high))
 #define WORDS_AT_ONCE 6
 #define GROUPS_AT_ONCE 4
 #elif LANES == AVX2
@@ -34,13 +34,12 @@
     _mm256_storeu_si256((__m256i *)(to), PACKED(_mm256_srai_epi32((sum)[0], 17), _mm256_srai_epi32((sum)[1], 17)))
 #define SUM(x, y) _mm256_adds_epi16(x, y)
 #define UPPER(x, y) _mm256_mulhi_epi16(x, y)
-#define LARGER(x, y) _mm256_max_epi16(x, y)
-#define COUNT(n, x, limit) _mm256_sub_epi16(n, _mm256_cmpgt_epi16(x, limit))
-#define ANY_ABOVE(x, limit) (_mm256_movemask_epi8(_mm256_cmpgt_epi16(x, limit)) != 0)
-#define DIFFER(x, y) (_mm256_movemask_epi8(_mm256_cmpeq_epi16(x, y)) != -1)
-#define INSIDE(x, low, high) _mm256_andnot_si256(_mm256_cmpgt_epi16(x, high), _mm256_cmpgt_epi16(x, low))
-#define NARROW(m) _mm_packs_epi16(_mm256_castsi256_si128(m), _mm256_extracti128_si256(m, 1))
-#define BETWEEN(x, low, high) (uint32_t)_mm_movemask_epi8(NARROW(INSIDE(x, low, high)))
+#define WHICH __m256i
+#define ABOVE(x, limit) _mm256_cmpgt_epi16(x, limit)
+#define COUNT(n, which) _mm256_sub_epi16(n, which)
+#define CHOSEN(low, high, reach) _mm256_or_si256(_mm256_xor_si256(low, high), reach)
+#define BITS(which)                                                                                                    \
+    (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(_mm256_castsi256_si128(which), _mm256_extracti128_si256(which, 1)))
 #define WORDS_AT_ONCE 6
 #define GROUPS_AT_ONCE 1
 #elif defined(WORDGEO_X86) /* SSE2 */
@@ -55,12 +54,11 @@
 #define PUT(sum, to) (PUT_HALF(sum, to), PUT_HALF((sum) + 2, (to) + 8))
 #define SUM(x, y) _mm_adds_epi16(x, y)
 #define UPPER(x, y) _mm_mulhi_epi16(x, y)
-#define LARGER(x, y) _mm_max_epi16(x, y)
-#define COUNT(n, x, limit) _mm_sub_epi16(n, _mm_cmpgt_epi16(x, limit))
-#define ANY_ABOVE(x, limit) (_mm_movemask_epi8(_mm_cmpgt_epi16(x, limit)) != 0)
-#define DIFFER(x, y) (_mm_movemask_epi8(_mm_cmpeq_epi16(x, y)) != 0xffff)
-#define INSIDE(x, low, high) _mm_andnot_si128(_mm_cmpgt_epi16(x, high), _mm_cmpgt_epi16(x, low))
-#define BETWEEN(x, low, high) (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(INSIDE(x, low, high), _mm_setzero_si128()))
+#define WHICH __m128i
+#define ABOVE(x, limit) _mm_cmpgt_epi16(x, limit)
+#define COUNT(n, which) _mm_sub_epi16(n, which)
+#define CHOSEN(low, high, reach) _mm_or_si128(_mm_xor_si128(low, high), reach)
+#define BITS(which) (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(which, _mm_setzero_si128()))
 #define WORDS_AT_ONCE 3
 #define GROUPS_AT_ONCE 1
 #endif
@@ -156,78 +154,118 @@ static void NAME(tile16)(const int16_t *rows, size_t groups, size_t pairs, const
 
 #endif
 
-static inline int NAME(cut)(int x, int y) {
-    const int value = x + y;
-    return value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value;
-}
-
 /* For sums, and for sums in which x has a factor: a constant, so that each has its own loop. */
-TARGET static inline __attribute__((always_inline)) void NAME(sweeps16)(
-    const int product, const int16_t *base, const int16_t *table, size_t stride, size_t count, const int32_t *places,
-    size_t n, const int16_t *marks, uint32_t *over, uint8_t *hits) {
-    for (size_t q = 0; q < n; q++, places += 3, marks += 5) {
+TARGET static inline __attribute__((always_inline)) size_t NAME(sweeps16)(
+    const int product, const int16_t *base, const int16_t *table, size_t stride, size_t begin, size_t end,
+    const int32_t *places, size_t n, const int16_t *marks, uint32_t *over, uint32_t *found, uint32_t *chosen,
+    size_t room) {
+    size_t q = 0;
+    for (; q < n && room >= end - begin; q++, places += 3, marks += 5) {
         const int16_t *x = table + (size_t)places[2] * stride;
-        uint32_t found = 0;
-        int hit = 0;
-        size_t i = 0;
+        uint32_t above = 0;
+        size_t many = 0, i = begin;
 #ifdef INT16S
         const VECTOR least = SPREAD16(marks[0]), low = SPREAD16(marks[1]), high = SPREAD16(marks[2]);
         const VECTOR to_reach = SPREAD16(marks[3]), to_pass = SPREAD16(marks[4]);
-        VECTOR most = SPREAD16(INT16_MIN), above = SPREAD16(0), reach = SPREAD16(0);
-        for (; i + INT16S <= count; i += INT16S) {
+        VECTOR count = SPREAD16(0);
+        for (; i + INT16S <= end; i += INT16S) {
             const VECTOR first = READ(base + i), second = READ(x + i);
             const VECTOR value = SUM(first, product ? UPPER(second, to_pass) : second);
-            most = LARGER(most, product ? SUM(first, UPPER(second, to_reach)) : value);
-            above = COUNT(above, value, high);
-            reach = COUNT(reach, value, low);
+            const VECTOR other = product ? SUM(first, UPPER(second, to_reach)) : value;
+            const WHICH passed = ABOVE(value, high);
+            count = COUNT(count, passed);
+            for (uint32_t bits = BITS(CHOSEN(ABOVE(value, low), passed, ABOVE(other, least))); bits; bits &= bits - 1)
+                chosen[many++] = (uint32_t)(i + (size_t)__builtin_ctz(bits));
         }
-        hit = ANY_ABOVE(most, least) | DIFFER(above, reach) << 1;
 #ifdef ADD_UP
-        found = ADD_UP(above);
+        above = ADD_UP(count);
 #else
         int16_t lanes[INT16S];
-        memcpy(lanes, &above, sizeof lanes);
+        memcpy(lanes, &count, sizeof lanes);
         for (size_t j = 0; j < INT16S; j++)
-            found += (uint32_t)lanes[j];
+            above += (uint32_t)lanes[j];
 #endif
 #endif
-        for (; i < count; i++) {
-            const int value = NAME(cut)(base[i], product ? (x[i] * marks[4]) >> 16 : x[i]);
-            const int other = product ? NAME(cut)(base[i], (x[i] * marks[3]) >> 16) : value;
-            found += value > marks[2];
-            hit |= (other > marks[0]) | (value > marks[1] && value <= marks[2]) << 1;
+        for (; i < end; i++) {
+            const int value = wordgeo_sum16(product, base[i], x[i], marks[4]);
+            const int other = wordgeo_sum16(product, base[i], x[i], marks[3]);
+            above += value > marks[2];
+            if (other > marks[0] || (value > marks[1] && value <= marks[2]))
+                chosen[many++] = (uint32_t)i;
         }
-        over[q] += found;
-        hits[q] = (uint8_t)hit;
+        over[q] += above;
+        found[q] = (uint32_t)many;
+        chosen += many, room -= many;
+    }
+    return q;
+}
+
+TARGET static size_t NAME(sweep16)(int product, const int16_t *base, const int16_t *table, size_t stride, size_t begin,
+                                   size_t end, const int32_t *places, size_t n, const int16_t *marks, uint32_t *over,
+                                   uint32_t *found, uint32_t *chosen, size_t room) {
+    return product
+               ? NAME(sweeps16)(1, base, table, stride, begin, end, places, n, marks, over, found, chosen, room)
+               : NAME(sweeps16)(0, base, table, stride, begin, end, places, n, marks, over, found, chosen, room);
+}
+
+/* Plain loops, which compilers make vectors of. Conversion to integers cuts, so it is done where all is positive. */
+TARGET static void NAME(differences16)(const int16_t *x, const int16_t *y, size_t count, float factor, int16_t *out) {
+    for (size_t i = 0; i < count; i++)
+        out[i] = (int16_t)((int32_t)((float)(x[i] - y[i]) * factor + 32768.5f) - 32768);
+}
+
+TARGET static void NAME(logarithms16)(const int16_t *x, size_t count, float zero, float scale, int16_t *out) {
+    for (size_t i = 0; i < count; i++) {
+        float value = ((float)x[i] + zero) * scale, one;
+        value = value > 0.0625f ? value : 0.0625f;
+        int32_t bits;
+        memcpy(&bits, &value, 4);
+        const float power = (float)((bits >> 23) - 127);
+        bits = (bits & 0x7fffff) | 0x3f800000; /* from 1 to 2 */
+        memcpy(&one, &bits, 4);
+        const float f = one - 1.0f;
+        const float logarithm =
+            ((((0.046385292f * f - 0.19626948f) * f + 0.41759565f) * f - 0.7096628f) * f + 1.4419656f) * f;
+        out[i] = (int16_t)((int32_t)((power + logarithm) * 4096.0f + 32768.5f) - 32768);
     }
 }
 
-TARGET static void NAME(sweep16)(int product, const int16_t *base, const int16_t *table, size_t stride, size_t count,
-                                 const int32_t *places, size_t n, const int16_t *marks, uint32_t *over,
-                                 uint8_t *hits) {
-    if (product)
-        NAME(sweeps16)(1, base, table, stride, count, places, n, marks, over, hits);
-    else
-        NAME(sweeps16)(0, base, table, stride, count, places, n, marks, over, hits);
+TARGET static void NAME(distances16)(const int16_t *x, size_t count, float scale, int16_t *out) {
+    for (size_t i = 0; i < count; i++) {
+        float square = 2.0f - (float)x[i] * scale;
+        square = square > 0.0f ? square : 0.0f;
+        const float distance = sqrtf(square) * 16383.0f + 0.5f;
+        out[i] = (int16_t)(int32_t)(distance < 32767.0f ? distance : 32767.0f);
+    }
 }
 
-TARGET static size_t NAME(select16)(int product, const int16_t *x, const int16_t *y, int16_t factor, size_t begin,
-                                    size_t end, int16_t low, int16_t high, uint32_t *chosen) {
-    size_t found = 0, i = begin;
-#ifdef BETWEEN
-    const VECTOR lows = SPREAD16(low), highs = SPREAD16(high), times = SPREAD16(factor);
-    for (; i + INT16S <= end; i += INT16S) {
-        const VECTOR second = READ(y + i), value = SUM(READ(x + i), product ? UPPER(second, times) : second);
-        for (uint32_t bits = BETWEEN(value, lows, highs); bits; bits &= bits - 1)
-            chosen[found++] = (uint32_t)(i + (size_t)__builtin_ctz(bits));
+TARGET static float NAME(dot_float)(const float *x, const float *y, size_t size) {
+#if LANES == AVX512
+    __m512 sum = _mm512_setzero_ps(), other = _mm512_setzero_ps();
+    size_t i = 0;
+    for (; i + 32 <= size; i += 32) {
+        sum = _mm512_fmadd_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i), sum);
+        other = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(y + i + 16), other);
     }
+    for (; i < size; i += 16) {
+        const __mmask16 mask = size - i >= 16 ? 0xffff : (__mmask16)((1u << (size - i)) - 1);
+        sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_maskz_loadu_ps(mask, y + i), sum);
+    }
+    return _mm512_reduce_add_ps(_mm512_add_ps(sum, other));
+#else
+    float lane[32] = {0.0f}, sum = 0.0f;
+    size_t i = 0;
+    for (; i + 32 <= size; i += 32)
+        for (size_t j = 0; j < 32; j++)
+            lane[j] += x[i + j] * y[i + j];
+    for (; i < size; i++)
+        lane[i % 32] += x[i] * y[i];
+    for (size_t many = 16; many > 0; many /= 2)
+        for (size_t j = 0; j < many; j++)
+            lane[j] += lane[j + many];
+    sum = lane[0];
+    return sum;
 #endif
-    for (; i < end; i++) {
-        const int value = NAME(cut)(x[i], product ? (y[i] * factor) >> 16 : y[i]);
-        if (value > low && value <= high)
-            chosen[found++] = (uint32_t)i;
-    }
-    return found;
 }
 
 #undef INT16S
@@ -241,14 +279,12 @@ TARGET static size_t NAME(select16)(int product, const int16_t *x, const int16_t
 #undef PACKED
 #undef SUM
 #undef UPPER
-#undef LARGER
 #undef COUNT
-#undef ANY_ABOVE
-#undef DIFFER
+#undef WHICH
+#undef ABOVE
+#undef CHOSEN
+#undef BITS
 #undef ADD_UP
-#undef BETWEEN
-#undef INSIDE
-#undef NARROW
 #undef WORDS_AT_ONCE
 #undef GROUPS_AT_ONCE
 #undef VECTORS

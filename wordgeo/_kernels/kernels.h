@@ -29,16 +29,23 @@ typedef struct {
      * as [word][pair][2]. The products of their lengths are at most 16383 * 2^17. */
     void (*tile16)(const int16_t *rows, size_t groups, size_t pairs, const int16_t *words, size_t n_words, int16_t *out,
                    size_t stride);
-    /* Sums base[i] + x[i], cut to int16, with rows x of a table: those of places[3 q + 2] for q = 0..n, each with five
-     * marks. over[q] grows by how many are above the third; hits[q] has bit 0 where any is above the first, bit 1 where
-     * any is above the second and not above the third. With `product`, x[i] factor / 2^16, rounded down, is added
-     * instead of x[i]: the factor is the fourth mark for bit 0 and the fifth for the rest. */
-    void (*sweep16)(int product, const int16_t *base, const int16_t *table, size_t stride, size_t count,
-                    const int32_t *places, size_t n, const int16_t *marks, uint32_t *over, uint8_t *hits);
-    /* positions i of [begin, end) where the sum of x[i] and y[i] (with `product`, of x[i] and y[i] factor / 2^16) is
-     * above low and not above high, ascending */
-    size_t (*select16)(int product, const int16_t *x, const int16_t *y, int16_t factor, size_t begin, size_t end,
-                       int16_t low, int16_t high, uint32_t *chosen);
+    /* Sums base[i] + x[i], cut to int16, for i from begin to end, with rows x of a table: those of places[3 q + 2] for
+     * q = 0..n, each with five marks. over[q] grows by how many are above the third. chosen takes those i of each q whose
+     * sum is above the first, or above the second and not above the third, ascending; found[q] says how many. With
+     * `product`, x[i] factor / 2^16, rounded down, is added instead of x[i]: the factor is the fourth mark where a sum is
+     * compared with the first, the fifth for the rest. Returns for how many q there was room: each needs end - begin. */
+    size_t (*sweep16)(int product, const int16_t *base, const int16_t *table, size_t stride, size_t begin, size_t end,
+                      const int32_t *places, size_t n, const int16_t *marks, uint32_t *over, uint32_t *found,
+                      uint32_t *chosen, size_t room);
+    /* out[i] = (x[i] - y[i]) factor, rounded to the nearest integer */
+    void (*differences16)(const int16_t *x, const int16_t *y, size_t count, float factor, int16_t *out);
+    /* out[i] = 4096 log2(s), not off by more than 0.6, for s = (x[i] + zero) scale between 1/16 and 2; lower s are cut */
+    void (*logarithms16)(const int16_t *x, size_t count, float zero, float scale, int16_t *out);
+    /* out[i] = 16383 sqrt(2 - x[i] scale), not off by more than 0.6 from a distance of 1/4 on */
+    void (*distances16)(const int16_t *x, size_t count, float scale, int16_t *out);
+    /* The sum of x[i] y[i] in float, in any order: a term goes through one multiplication, at most size / 32 + 2
+     * additions to its lane and 5 that add the lanes up. */
+    float (*dot_float)(const float *x, const float *y, size_t size);
     /* Where the processor multiplies int8, else NULL (the layout of codes and queries is that of quantised.h):
      * out[q][r] = the product of the quantised query and row; `groups` groups of rows, `stride` floats between queries */
     void (*tile8)(const uint8_t *codes, size_t groups, size_t steps, const int8_t *queries, size_t query_stride,

@@ -26,9 +26,12 @@ COSMUL_EPSILON = 1e-6
 
 FEW_QUESTIONS = 8  # up to so many have about as many words as questions, and a table of words saves nothing
 MEMORY_A_THREAD = 48 << 20  # beyond the answers; more questions are answered one half after the other
-TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay in the second-level cache
-ROWS_A_TILE = 512
+TABLE_BYTES = 1 << 19  # tables of cosines, words × rows at a time: have to stay in the second-level cache
+ROWS_A_TILE = 1024
+WORDS_A_GROUP = (128, 512, 2048)  # at most so many, whichever is fastest
 ROWS_A_RUN = 4096  # between runs, threads tell each other how good an answer has to be
+QUESTIONS_A_GROUP = 1 << 12
+TILE_WORK = 3200  # of a question with a tile of rows, beside its sums, in products of two numbers
 LEAST_WAITING = 64
 ROW_LENGTH = 32767  # of the codes of a row; see _kernels/analogies.h
 MOST_EPSILON = 0.5  # for which logarithms fit int16
@@ -164,12 +167,13 @@ class Questions:
         places = places.reshape(-1, 3).astype(np.int32)
         return places, self.operands.vectors[words], self.operands.norms[words]
 
-    def score(self, answers: I64, out: F32) -> None:
-        """The score of one row for each question; NaN for row -1."""
+    def score(self, answers: I64, out: F32, which: I64 | None = None) -> None:
+        """The score of one row for each question, or for the questions `which`; NaN for row -1."""
         places, vectors, norms = self.words
+        which = np.arange(len(answers)) if which is None else which
         _analogies.analogy_scores(
-            self.method, self.embeddings.vectors, self.embeddings.norms, answers, vectors, norms, places, self.queries,
-            self.query_norms, self.shifts, self.epsilon, out,
+            self.method, self.embeddings.vectors, self.embeddings.norms, np.ascontiguousarray(answers), which, vectors,
+            norms, places, self.queries, self.query_norms, self.shifts, self.epsilon, out,
         )  # fmt: skip
 
 
@@ -189,20 +193,21 @@ class Table:
         self.unit = ROW_LENGTH * length / 2.0**17
         self.codes, self.errors = np.empty((n, 2 * pairs), dtype=np.int16), np.empty(n)
         _analogies.quantise_words(vectors, norms, length, self.codes, self.errors)
-        self.lists = self._lists()
+        self.groups = min((_groups(places, most) for most in WORDS_A_GROUP), key=self._work)
         # What is so good that k other rows are known to reach it; shared between threads.
         self.floors = np.full(len(places), -np.inf, dtype=np.float32)
         self.lock = threading.Lock()
 
-    def _lists(self) -> npt.NDArray[np.int16]:
-        """For all cosines in the table: 3CosMul's logarithms of s and of s + epsilon, PairDirection's distances."""
-        cosines = np.arange(-16383.5, 16384, 2) / self.unit
-        if self.questions.method == 2:
-            distances = np.rint(16383 * np.sqrt(np.maximum(2 - 2 * cosines, 0.0)))
-            return np.minimum(distances, 32767)[None].astype(np.int16)
-        s = np.maximum((cosines + 1) / 2, 0.0625)  # nobody asks for lower ones
-        epsilon = min(max(self.questions.epsilon, 0.0), MOST_EPSILON)
-        return np.rint(4096 * np.log2(np.stack([s, s + epsilon]))).astype(np.int16)
+    def _work(self, groups: tuple[npt.NDArray[np.int32], ...]) -> float:
+        """About what a row costs: products with all members, and a share of what a tile costs each question."""
+        cuts, members, places = groups
+        return len(members) * self.codes.shape[1] + len(places) * TILE_WORK / self._width(cuts)
+
+    def _width(self, cuts: npt.NDArray[np.int32]) -> int:
+        """Rows of a tile."""
+        tables = 1 if self.questions.method == 0 else 2
+        most = TABLE_BYTES // (2 * tables * int(np.diff(cuts[:, 1]).max())) // 32 * 32
+        return min(ROWS_A_TILE, max(64, most))
 
     def visit(self, run: Run, q: slice, best: Best) -> None:
         """Offers the rows of a run to the questions `q`."""
@@ -214,7 +219,7 @@ class Table:
             floors = self.floors[q].copy()
         _analogies.analogies(
             asked.method, *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths[q], *self._rule(q),
-            best.exclude, self.gold[q], best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"], self.unit,
+            best.exclude, self.gold[q], best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"],
             *memory["scratch"],
         )  # fmt: skip
         with self.lock:
@@ -237,31 +242,47 @@ class Table:
 
     def _memory(self, run: Run, q: slice, best: Best) -> dict[str, Any]:
         asked = self.questions
-        places, vectors, norms = asked.words
-        codes, errors = self.codes, self.errors
-        if len(places) > q.stop - q.start:  # only the words of these questions
-            used, places = np.unique(places[q], return_inverse=True)
-            places, vectors, norms = places.reshape(-1, 3).astype(np.int32), vectors[used], norms[used]
-            codes, errors = codes[used], errors[used]
-        (n, k), w = best.scores.shape, len(vectors)
+        (n, k), (cuts, members, places) = best.scores.shape, self.groups
         waiting = pools(n, k, max(LEAST_WAITING, 8 * k))
         _fast.prepare_pools(*waiting)
-        add, mul = asked.method == 0, asked.method == 1
-        width = min(ROWS_A_TILE, max(64, TABLE_BYTES // ((2 if add else 4) * w) // 32 * 32))
-        table = np.empty((w, width), dtype=np.int16)
-        margin = 0.0 if not mul else 0.01 if 0 <= asked.epsilon <= MOST_EPSILON else np.inf
+        add = asked.method == 0
+        w, width = int(np.diff(cuts[:, 1]).max()), self._width(cuts)
+        table, size = np.empty((w, width), dtype=np.int16), self.codes.shape[1]
+        margin = 0.0 if asked.method != 1 or 0 <= asked.epsilon <= MOST_EPSILON else np.inf
         scratch = (
-            np.empty(codes.shape[1], dtype=np.int16), np.empty(width * codes.shape[1], dtype=np.int16), table,
-            np.empty(width, dtype=np.uint32), self.lists, margin, table if add else np.empty_like(table),
-            np.empty(width, dtype=np.int16), np.empty(w), np.empty(w, dtype=np.int32), np.empty((n, 5)),
-            np.empty((n, 5), dtype=np.int16), np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint8),
-            np.empty(n, dtype=np.uint8),
+            np.empty(size, dtype=np.int16), np.empty(width * size, dtype=np.int16), np.empty((w, size), dtype=np.int16),
+            table, table if add else np.empty_like(table), np.empty(width, dtype=np.int16), np.empty(len(members)),
+            np.empty(len(members), dtype=np.int32), np.empty((n, 5)), np.empty((n, 5), dtype=np.int16),
+            np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint32), np.empty(4 * width, dtype=np.uint32),
+            np.empty(width, dtype=np.uint32), np.empty(n, dtype=np.uint8),
         )  # fmt: skip
         ids = np.empty(0, dtype=np.int64) if run.candidates is None else run.candidates
         return {
-            "rows": (asked.embeddings.vectors, asked.embeddings.norms, ids), "words": (places, vectors, norms),
-            "codes": (codes, errors), "pools": waiting[3], "waiting": waiting, "scratch": scratch,
+            "rows": (asked.embeddings.vectors, asked.embeddings.norms, ids), "words": asked.words,
+            "codes": (self.codes, self.errors, self.unit, cuts, members, places, margin), "pools": waiting[3],
+            "waiting": waiting, "scratch": scratch,
         }  # fmt: skip
+
+
+def _groups(places: npt.NDArray[np.int32], most: int) -> tuple[npt.NDArray[np.int32], ...]:
+    """Cuts questions (int32 [n, 3], their words) into groups with up to `most` words.
+
+    Returns where each group begins among the questions and the members, int32 [groups + 1, 2]; the members, which are
+    the words of each group; and the questions' places among the members of their group, int32 [n, 3].
+    """
+    cuts, members, within = [(0, 0)], [], np.empty_like(places)
+    at = total = 0
+    while at < len(places):
+        ahead = places[at : at + QUESTIONS_A_GROUP]
+        _, first = np.unique(ahead, return_index=True)  # of flat places: three for each question
+        seen = np.cumsum(np.bincount(first // 3, minlength=len(ahead)))
+        end = at + max(1, int(np.searchsorted(seen, most, side="right")))
+        words, mine = np.unique(places[at:end], return_inverse=True)
+        within[at:end] = mine.reshape(-1, 3)
+        members.append(words)
+        at, total = end, total + len(words)
+        cuts.append((at, total))
+    return np.array(cuts, dtype=np.int32), np.concatenate(members), within
 
 
 def _offsets(embeddings: Embeddings, rows: I64) -> F32:
