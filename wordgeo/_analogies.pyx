@@ -37,6 +37,7 @@ cdef extern from "analogies.h" nogil:
         ADD "WORDGEO_ADD"
         MUL "WORDGEO_MUL"
         DIRECTION "WORDGEO_DIRECTION"
+        ANY_MAY_BE_NEAR "WORDGEO_ANY_MAY_BE_NEAR"
     ctypedef struct analogy_bounds "wordgeo_bounds":
         float low
         float high
@@ -54,6 +55,7 @@ cdef extern from "analogies.h" nogil:
     int sum16 "wordgeo_sum16"(int, int16_t, int16_t, int16_t)
     int marks_of "wordgeo_analogy_marks"(int, const aims_of_question *, int16_t *)
     void direction_slack "wordgeo_direction_slack"(double, double, double, double, double, double, aims_of_question *)
+    analogy_bounds sum_bounds "wordgeo_sum_bounds"(int, int, int, const aims_of_question *, double, double)
     bint is_safe "wordgeo_is_safe"(double)
     double float_error "wordgeo_float_error"(size_t)
     analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, const double *, double, double, double)
@@ -120,13 +122,15 @@ cdef float analogy_score(const space *where, const question *asked, Py_ssize_t r
     cdef double of_a, of_b, of_c, square
     if where.method == ADD:
         return <float> cosine_of(where, row, asked.query, asked.query_norm)
+    if where.method == DIRECTION and not (where.norms[row] > 0 and asked.norms[2] > 0 and asked.query_norm > 0):
+        return 0
     of_c = cosine_of(where, row, asked.words[2], asked.norms[2])
     if where.method == MUL:
         of_a = cosine_of(where, row, asked.words[0], asked.norms[0])
         of_b = cosine_of(where, row, asked.words[1], asked.norms[1])
         return <float> (((of_b + 1) / 2) * ((of_c + 1) / 2) / ((of_a + 1) / 2 + where.epsilon))
     square = 2 - 2 * of_c
-    if not (where.norms[row] > 0 and asked.norms[2] > 0 and asked.query_norm > 0 and square > 0):
+    if not square > 0:
         return 0
     return <float> ((cosine_of(where, row, asked.query, asked.query_norm) - asked.shift) / sqrt(square))
 
@@ -234,6 +238,7 @@ cdef struct tile:
     const int16_t *base
     const int16_t *terms
     size_t width
+    double unit
     uint32_t *zeros  # zero rows score 0 by DIRECTION, which no sum knows
     size_t n_zeros
 
@@ -321,7 +326,7 @@ def analogies(
         for i in range(errors.shape[0]):
             errors[i] = -1
         here.base, here.terms, here.width = &base[0], &terms[0, 0], <size_t> table.shape[1]
-        here.zeros, here.row_error = &zeros[0], -1
+        here.zeros, here.row_error, here.unit = &zeros[0], -1, unit
         while at < end:
             here.at, here.count = at, table.shape[1] if table.shape[1] < end - at else end - at
             row_error = quantise_tile(&where, &here, row, codes)
@@ -367,12 +372,12 @@ def analogies(
                             now.best = list_of(best_scores, best_rows, held, p)
                             now.ranks, floor = &ranks[p, 0], waiting[p].floor
                             if unclear[p]:
-                                visit_in_steps(&where, &here, &now, unit, exclude, p, &places[p, 0], &over[p],
+                                visit_in_steps(&where, &here, &now, exclude, p, &places[p, 0], &over[p],
                                                &chosen[0], <size_t> chosen.shape[0])
                             else:
                                 if method == DIRECTION:
                                     uncount_odd(&where, &here, &now, 0, here.count, &over[p])
-                                take(&where, &here, &now, exclude, p, &chosen[used], found[p], False)
+                                take(&where, &here, &now, exclude, p, &chosen[used], found[p], 0)
                             used += found[p]
                             if method == DIRECTION:
                                 take_odd(&where, &here, &now, exclude, p)
@@ -488,28 +493,28 @@ cdef void set_slack(const space *where, const tile *here, const int32_t *words, 
             aims.slack = INFINITY
 
 
-cdef void visit_in_steps(const space *where, const tile *here, state *now, double unit, const int64_t[:, ::1] exclude,
+cdef void visit_in_steps(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude,
                          Py_ssize_t q, const int32_t *places, uint32_t *over, uint32_t *chosen,
                          size_t room) noexcept nogil:
-    # A question that nothing is known of at first (see `stretch`), or whose sums say nothing.
+    # A question of which nothing is known at first (see `stretch`), or whose sums say nothing.
     cdef Py_ssize_t begin = 0, end, i
     cdef uint32_t found
+    cdef int unclear
     while begin < here.count:
-        end = here.count
-        if not now.waiting.floor > -INFINITY:
-            end = begin + stretch(here.at + begin, now.waiting.k)
-            end = end if end < here.count else here.count
-        now.aims.floor = aim_of(where.method, now.waiting.floor, now.length, unit)
-        if marks_of(where.method, now.aims, now.marks):
+        end = begin + stretch(here.at + begin, now.waiting.k)
+        end = end if end < here.count else here.count
+        now.aims.floor = aim_of(where.method, now.waiting.floor, now.length, here.unit)
+        unclear = marks_of(where.method, now.aims, now.marks)
+        if unclear:
             found = <uint32_t> (end - begin)
             for i in range(begin, end):
                 chosen[i - begin] = <uint32_t> i
-            take(where, here, now, exclude, q, chosen, found, True)
+            take(where, here, now, exclude, q, chosen, found, unclear)
         else:
             kernels.sweep16(where.method == DIRECTION, here.base, here.terms, here.width, <size_t> begin, <size_t> end,
                             places, 1, now.marks, over, &found, chosen, room)
             uncount_odd(where, here, now, begin, end, over)
-            take(where, here, now, exclude, q, chosen, found, False)
+            take(where, here, now, exclude, q, chosen, found, 0)
         begin = end
 
 
@@ -518,25 +523,32 @@ cdef inline bint is_odd(const space *where, const state *now, uint32_t at, Py_ss
 
 
 cdef void take(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude, Py_ssize_t q,
-               const uint32_t *chosen, size_t found, bint every) noexcept nogil:
+               const uint32_t *chosen, size_t found, int unclear) noexcept nogil:
     # Looks at the chosen rows: whether they score above gold, and whether they are among the k best.
     cdef size_t i
     cdef uint32_t at
-    cdef bint product = where.method == DIRECTION, near = True, reaches = True
+    cdef bint product = where.method == DIRECTION, near, reaches
     cdef int sum
     cdef Py_ssize_t row
+    cdef analogy_bounds known
     for i in range(found):
         at = chosen[i]
         row = row_of(where, here.at + at)
-        if i + 1 < found:
-            fetch(where.matrix + <size_t> row_of(where, here.at + chosen[i + 1]) * where.d, where.d)
         if is_odd(where, now, at, row):
             continue
-        if not every:
-            sum = sum16(product, here.base[at], now.term[at], now.marks[4])
-            near = now.marks[1] < sum <= now.marks[2]
-            reaches = sum16(product, here.base[at], now.term[at], now.marks[3]) > now.marks[0]
-        take_row(where, now, exclude, q, row, here.at + at, near, reaches)
+        sum = sum16(product, here.base[at], now.term[at], now.marks[4])
+        near = unclear & ANY_MAY_BE_NEAR or now.marks[1] < sum <= now.marks[2]
+        reaches = unclear or sum16(product, here.base[at], now.term[at], now.marks[3]) > now.marks[0]
+        if unclear and not near:
+            now.ranks[0] += sum > now.marks[2]
+            now.ranks[1] += sum > now.marks[2]
+        known.low, known.high = -INFINITY, INFINITY
+        if near and now.gold == now.gold:
+            known = compare(where, now, row)
+        elif now.aims.slack < INFINITY:
+            known = sum_bounds(where.method, here.base[at], now.term[at], now.aims, now.length, here.unit)
+        if reaches:
+            offer(where, now, exclude, q, here.at + at, known)
 
 
 cdef inline int32_t odd_row(const tile *here, const state *now, size_t i) noexcept nogil:
@@ -562,22 +574,27 @@ cdef void take_odd(const space *where, const tile *here, state *now, const int64
     for i in range(here.n_zeros + 1):
         at = odd_row(here, now, i)
         if at >= 0:
-            take_row(where, now, exclude, q, row_of(where, here.at + at), here.at + at, True, True)
+            offer(where, now, exclude, q, here.at + at, compare(where, now, row_of(where, here.at + at)))
 
 
-cdef void take_row(const space *where, state *now, const int64_t[:, ::1] exclude, Py_ssize_t q, Py_ssize_t row,
-                   Py_ssize_t place, bint near, bint reaches) noexcept nogil:
+cdef analogy_bounds compare(const space *where, state *now, Py_ssize_t row) noexcept nogil:
+    # Compares the score of a row with gold, and returns its bounds.
     cdef analogy_bounds known = bounds_of_row(where, &now.asked, row)
     cdef float exact
-    if near and now.gold == now.gold and not known.high < now.gold:
-        if known.low > now.gold:
-            now.ranks[0] += 1
-            now.ranks[1] += 1
-        else:
-            exact = analogy_score(where, &now.asked, row)
-            now.ranks[0] += exact > now.gold
-            now.ranks[1] += exact >= now.gold
-    if not reaches or known.high < now.waiting.floor or is_excluded(place, exclude, q):
+    if known.low > now.gold:
+        now.ranks[0] += 1
+        now.ranks[1] += 1
+    elif not known.high < now.gold and now.gold == now.gold:
+        exact = analogy_score(where, &now.asked, row)
+        now.ranks[0] += exact > now.gold
+        now.ranks[1] += exact >= now.gold
+    return known
+
+
+cdef inline void offer(const space *where, state *now, const int64_t[:, ::1] exclude, Py_ssize_t q, Py_ssize_t place,
+                       analogy_bounds known) noexcept nogil:
+    # Lets a row that may be among the k best wait.
+    if known.high < now.waiting.floor or is_excluded(place, exclude, q):
         return
     if not pool_offer(now.waiting, <uint32_t> place, known.low, known.high):
         score_pool(where, &now.asked, now.waiting, &now.best)

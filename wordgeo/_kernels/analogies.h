@@ -165,6 +165,41 @@ static inline int wordgeo_analogy_marks(int method, const wordgeo_aims *aims, in
     return (reach ? WORDGEO_ANY_MAY_REACH : 0) | (near ? WORDGEO_ANY_MAY_BE_NEAR : 0);
 }
 
+static inline wordgeo_bounds wordgeo_rounded(double low, double high) {
+    low -= 1e-6 * fabs(low) + 1e-7, high += 1e-6 * fabs(high) + 1e-7; /* scores are rounded to float */
+    if (!(low == low && high == high)) /* a cosine that is not known */
+        low = -INFINITY, high = INFINITY;
+    return (wordgeo_bounds){(float)low, (float)high};
+}
+
+/* A quotient of what lies within `error` of its dividend and divisor. */
+static inline wordgeo_bounds wordgeo_quotient(double middle, double error, double least, double most) {
+    return wordgeo_rounded((middle - error) / (middle - error > 0.0 ? most : least),
+                           (middle + error) / (middle + error > 0.0 ? least : most));
+}
+
+/* Bounds of a score from its sum: `base` and the term of c. 2^x <= 1 + 0.694 x + 0.31 x^2 and 2^-x >= 1 - 0.694 x for x
+ * from 0 to 1. */
+static inline wordgeo_bounds wordgeo_sum_bounds(int method, int base, int term, const wordgeo_aims *aims, double length,
+                                                double unit) {
+    if (method == WORDGEO_ADD) {
+        const double inverse = 1.0 / (unit * length), score = (base + term) * inverse, error = aims->slack * inverse;
+        return wordgeo_rounded(score - error, score + error);
+    }
+    if (method == WORDGEO_MUL) {
+        const double score = exp2f((float)(base + term) / (float)WORDGEO_LOG_STEPS);
+        const double x = aims->slack / WORDGEO_LOG_STEPS;
+        if (x < 1.0)
+            return wordgeo_rounded(score * (1.0 - 0.694 * x), score * (1.0 + 0.694 * x + 0.31 * x * x));
+    } else {
+        const double distance = term / 16383.0, error = aims->more / WORDGEO_DIRECTION_UNIT + 0.6 / 16383.0;
+        if (distance - error > 0.1)
+            return wordgeo_quotient((base - 0.5 - aims->shift) / WORDGEO_DIRECTION_UNIT,
+                                    aims->slack / WORDGEO_DIRECTION_UNIT, distance - error, distance + error);
+    }
+    return (wordgeo_bounds){-INFINITY, INFINITY};
+}
+
 /* Whether products in float with a vector of this length are as near as they should be. */
 static inline int wordgeo_is_safe(double length) { return length > 0x1p-40 && length < 0x1p60; }
 
@@ -177,25 +212,18 @@ static inline double wordgeo_positive(double value) { return value > 0.0 ? value
  * for MUL, with the direction and c for DIRECTION. */
 static inline wordgeo_bounds wordgeo_analogy_bounds(int method, const double *cosines, double error, double epsilon,
                                                     double shift) {
-    double low = -INFINITY, high = INFINITY;
-    if (method == WORDGEO_ADD) {
-        low = cosines[0] - error, high = cosines[0] + error;
-    } else if (method == WORDGEO_MUL) {
+    if (method == WORDGEO_ADD)
+        return wordgeo_rounded(cosines[0] - error, cosines[0] + error);
+    if (method == WORDGEO_MUL) {
         const double a = cosines[0] + 1.0, b = cosines[1] + 1.0, c = cosines[2] + 1.0; /* 2 s */
-        low = wordgeo_positive(b - error) * wordgeo_positive(c - error) / (2.0 * (a + error + 2.0 * epsilon));
-        high = (b + error) * (c + error) / (2.0 * (wordgeo_positive(a - error) + 2.0 * epsilon));
-    } else {
-        const double least = 2.0 - 2.0 * cosines[1] - 2.0 * error, most = 2.0 - 2.0 * cosines[1] + 2.0 * error;
-        if (least > 1e-6) {
-            const double middle = cosines[0] - shift;
-            low = (middle - error) / sqrt(middle - error > 0.0 ? most : least);
-            high = (middle + error) / sqrt(middle + error > 0.0 ? least : most);
-        }
+        return wordgeo_rounded(
+            wordgeo_positive(b - error) * wordgeo_positive(c - error) / (2.0 * (a + error + 2.0 * epsilon)),
+            (b + error) * (c + error) / (2.0 * (wordgeo_positive(a - error) + 2.0 * epsilon)));
     }
-    low -= 1e-6 * fabs(low) + 1e-7, high += 1e-6 * fabs(high) + 1e-7; /* scores are rounded to float */
-    if (!(low == low && high == high)) /* a cosine that is not known */
-        low = -INFINITY, high = INFINITY;
-    return (wordgeo_bounds){(float)low, (float)high};
+    const double least = 2.0 - 2.0 * cosines[1] - 2.0 * error, most = 2.0 - 2.0 * cosines[1] + 2.0 * error;
+    if (least > 1e-6)
+        return wordgeo_quotient(cosines[0] - shift, error, sqrt(least), sqrt(most));
+    return (wordgeo_bounds){-INFINITY, INFINITY};
 }
 
 #endif

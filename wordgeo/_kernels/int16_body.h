@@ -215,15 +215,17 @@ TARGET static void NAME(differences16)(const int16_t *x, const int16_t *y, size_
 }
 
 TARGET static void NAME(logarithms16)(const int16_t *x, size_t count, float zero, float scale, int16_t *out) {
+    const int least = (int)(0.0625f / scale - zero + 1.0f);
     for (size_t i = 0; i < count; i++) {
-        float value = ((float)x[i] + zero) * scale, one;
-        value = value > 0.0625f ? value : 0.0625f;
+        const int cut = x[i] > least ? x[i] : least;
+        const float value = ((float)cut + zero) * scale;
         int32_t bits;
         memcpy(&bits, &value, 4);
         const float power = (float)((bits >> 23) - 127);
         bits = (bits & 0x7fffff) | 0x3f800000; /* from 1 to 2 */
-        memcpy(&one, &bits, 4);
-        const float f = one - 1.0f;
+        float f;
+        memcpy(&f, &bits, 4);
+        f -= 1.0f;
         const float logarithm =
             ((((0.046385292f * f - 0.19626948f) * f + 0.41759565f) * f - 0.7096628f) * f + 1.4419656f) * f;
         out[i] = (int16_t)((int32_t)((power + logarithm) * 4096.0f + 32768.5f) - 32768);
@@ -231,11 +233,10 @@ TARGET static void NAME(logarithms16)(const int16_t *x, size_t count, float zero
 }
 
 TARGET static void NAME(distances16)(const int16_t *x, size_t count, float scale, int16_t *out) {
+    const int16_t most = (int16_t)(2.0f / scale);
     for (size_t i = 0; i < count; i++) {
-        float square = 2.0f - (float)x[i] * scale;
-        square = square > 0.0f ? square : 0.0f;
-        const float distance = sqrtf(square) * 16383.0f + 0.5f;
-        out[i] = (int16_t)(int32_t)(distance < 32767.0f ? distance : 32767.0f);
+        const int cut = x[i] > most ? most : x[i] < -most ? -most : x[i];
+        out[i] = (int16_t)(int32_t)(sqrtf(2.0f - (float)cut * scale) * 16383.0f + 0.5f);
     }
 }
 
