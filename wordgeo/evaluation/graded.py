@@ -42,4 +42,4 @@ def score_fours(
     asked = Asked((), False, places, fours, fours[:, :3].copy(), Further.none(), fours[:, 3].copy(), Further.none(),
                   np.ones(n, dtype=np.bool_), np.stack([places, places - 1], axis=1))  # fmt: skip
     aim = objective(model, asked, protocol, method, limit=len(lookup.same), seed=seed, threads=threads)
-    return aim.scores(np.arange(n), asked.accepted)
+    return aim.scores(np.arange(n), np.arange(n), asked.accepted)

@@ -37,8 +37,8 @@ class Objective(abc.ABC):
         """The k best candidates outside `exclude` [n, m], and the rank of `gold` [n]."""
 
     @abc.abstractmethod
-    def scores(self, which: I64, rows: I64) -> F32:
-        """The score of one row for each item, as `best` has it; float32 [n]."""
+    def scores(self, which: I64, places: I64, rows: I64) -> F32:
+        """The scores of `rows` int64 [m] for the items which[places], as `best` has them; float32 [m]."""
 
     @abc.abstractmethod
     def exact(self, which: I64, rows: I64) -> F64:
@@ -92,18 +92,22 @@ class Engine(Objective):
         self.operands = Embeddings(Vocabulary.from_words(map(str, range(len(vectors)))), np.ascontiguousarray(vectors))
         self.options: dict[str, Any] = {"operands": self.operands, "epsilon": protocol.epsilon}
         self.limit, self.threads = limit, threads
+        self.batch: tuple[I64, Questions] | None = None  # the last that was scored, for what follows
 
     def best(self, which: I64, *, k: int, exclude: I64, gold: I64) -> Answers:
         """As `Objective.best`."""
+        made = self.batch[1] if self.batch is not None and self.batch[0] is which else None
         return analogies(
             self.model, *self.places[which].T, k=k, method=self.method, gold=gold, limit=self.limit, exclude=exclude,
-            threads=self.threads, **self.options,
+            threads=self.threads, questions=made, **self.options,
         )  # fmt: skip
 
-    def scores(self, which: I64, rows: I64) -> F32:
+    def scores(self, which: I64, places: I64, rows: I64) -> F32:
         """As `Objective.scores`."""
         out = np.full(len(rows), np.nan, dtype=np.float32)
-        Questions(self.model, self.places[which], self.method, **self.options).score(rows, out)
+        if self.batch is None or self.batch[0] is not which:
+            self.batch = which, Questions(self.model, self.places[which], self.method, **self.options)
+        self.batch[1].score(rows, out, places)
         return out
 
     def exact(self, which: I64, rows: I64) -> F64:
@@ -177,9 +181,9 @@ class LRCos(Objective):
         product: F32 = (cosines / (1 + np.exp(-logits))).astype(np.float32)
         return product
 
-    def scores(self, which: I64, rows: I64) -> F32:
+    def scores(self, which: I64, places: I64, rows: I64) -> F32:
         """As `Objective.scores`."""
-        return self.exact(which, rows).astype(np.float32)
+        return self.exact(which[places], rows).astype(np.float32)
 
     def exact(self, which: I64, rows: I64) -> F64:
         """As `Objective.exact`."""

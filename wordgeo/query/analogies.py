@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -70,6 +71,7 @@ def analogies(
     operands: Embeddings | None = None,
     epsilon: float = COSMUL_EPSILON,
     threads: int | None = None,
+    questions: Questions | None = None,
 ) -> Answers:
     """The k best answers x to each a : b = c : x, for rows a, b, c int64 [n], over unit vectors.
 
@@ -79,6 +81,7 @@ def analogies(
     With `exclude`, a, b and c are no answers; it may be the rows that are none instead, int64 [n, m] (-1 for none).
     `limit` and `candidates` restrict the answers as in `top_k`. `gold` int64 [n] (-1 for none) asks for ranks. With
     `operands`, a, b and c are rows of those vectors, not of `embeddings`; what is excluded has to be said then.
+    `questions` are these where they have been made already.
     """
     choice("method", method, METHODS)
     rows = np.stack([np.asarray(operand, dtype=np.int64) for operand in (a, b, c)], axis=1)
@@ -95,7 +98,7 @@ def analogies(
             analogies(
                 embeddings, *rows[half].T, k=k, method=method, gold=None if gold is None else gold[half], limit=limit,
                 exclude=False if excluded is None else excluded[half], candidates=candidates, operands=operands,
-                epsilon=epsilon, threads=threads,
+                epsilon=epsilon, threads=threads, questions=None if questions is None else questions[half],
             )
             for half in (slice(len(rows) // 2), slice(len(rows) // 2, None))
         )  # fmt: skip
@@ -108,7 +111,10 @@ def analogies(
     # Those that stand together in a benchmark stay together: they have words in common.
     _, seen, pair = np.unique(rows[:, 0] << 32 | rows[:, 1], return_index=True, return_inverse=True)
     order = np.argsort(seen[pair], kind="stable")
-    asked = Questions(embeddings, rows[order], method, operands=operands, epsilon=epsilon)
+    if questions is None:
+        asked = Questions(embeddings, rows[order], method, operands=operands, epsilon=epsilon)
+    else:
+        asked = questions[order]
     scores = np.full(len(rows), np.nan, dtype=np.float32)
     if gold is not None:
         gold = np.where(_may_answer(gold, excluded, limit, candidates), gold, -1)
@@ -159,6 +165,15 @@ class Questions:
         if method == "pairdirection":
             _fast.cosines(operands.vectors, operands.norms, rows[:, 2].copy(), self.queries, self.query_norms,
                           self.shifts)  # fmt: skip
+
+    def __getitem__(self, which: slice | I64) -> Questions:
+        """Some of them, with the words of all."""
+        part = copy(self)
+        places, vectors, norms = self.words
+        part.words = places[which], vectors, norms
+        for name in ("rows", "queries", "lengths", "query_norms", "shifts"):
+            setattr(part, name, getattr(self, name)[which])
+        return part
 
     @cached_property
     def words(self) -> tuple[npt.NDArray[Any], F32, npt.NDArray[np.float64]]:
