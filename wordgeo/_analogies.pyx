@@ -307,7 +307,8 @@ def analogies(
     cdef bint rows_changed
     cdef double row_error
     cdef float floor
-    cdef size_t used
+    cdef size_t used, kept
+    cdef uint32_t many
     cdef int16_t[:, ::1] terms = table if method == ADD else made
     cdef aims_of_question *aims = <aims_of_question *> &aims_memory[0, 0]
     cdef uint8_t[::1] memory = pools
@@ -360,7 +361,7 @@ def analogies(
                         if done == q:  # an unclear one
                             done += 1
                             found[q] = 0
-                        used = 0
+                        used = kept = 0
                         for p in range(q, done):
                             now.alone = alone[first_word + places[p, 2]] if method == DIRECTION else -1
                             if not (found[p] or unclear[p] or now.alone >= 0 or here.n_zeros):
@@ -372,19 +373,28 @@ def analogies(
                             now.best = list_of(best_scores, best_rows, held, p)
                             now.ranks, floor = &ranks[p, 0], waiting[p].floor
                             if unclear[p]:
-                                visit_in_steps(&where, &here, &now, exclude, p, &places[p, 0], &over[p],
-                                               &chosen[0], <size_t> chosen.shape[0])
+                                visit_in_steps(&where, &here, &now, exclude, p, &places[p, 0], &over[p], &chosen[0],
+                                               <size_t> chosen.shape[0])
                             else:
                                 if method == DIRECTION:
                                     uncount_odd(&where, &here, &now, 0, here.count, &over[p])
-                                take(&where, &here, &now, exclude, p, &chosen[used], found[p], 0)
-                            used += found[p]
+                                many = found[p]
+                                found[p] = take(&where, &here, &now, exclude, p, &chosen[used], many, 0, &chosen[kept])
+                                used += many
+                                kept += found[p]
                             if method == DIRECTION:
                                 take_odd(&where, &here, &now, exclude, p)
                             held[p] = <int64_t> now.best.held
                             if waiting[p].floor > floor:
                                 aims[p].floor = aim_of(method, waiting[p].floor, lengths[p], unit)
                                 unclear[p] = <uint8_t> marks_of(method, &aims[p], &marks[p, 0])
+                        used = 0
+                        for p in range(q, done):  # those of all these questions one after the other: memory is slow
+                            if found[p]:
+                                now.asked = question_of(&where, questions, queries, query_norms, shifts, p)
+                                now.gold, now.ranks = gold[p], &ranks[p, 0]
+                                compare_all(&where, &here, &now, &chosen[used], found[p], kept - used)
+                                used += found[p]
                         q = done
             at += here.count
         for q in range(m):
@@ -509,12 +519,12 @@ cdef void visit_in_steps(const space *where, const tile *here, state *now, const
             found = <uint32_t> (end - begin)
             for i in range(begin, end):
                 chosen[i - begin] = <uint32_t> i
-            take(where, here, now, exclude, q, chosen, found, unclear)
         else:
             kernels.sweep16(where.method == DIRECTION, here.base, here.terms, here.width, <size_t> begin, <size_t> end,
                             places, 1, now.marks, over, &found, chosen, room)
             uncount_odd(where, here, now, begin, end, over)
-            take(where, here, now, exclude, q, chosen, found, 0)
+        found = take(where, here, now, exclude, q, chosen, found, unclear, chosen)
+        compare_all(where, here, now, chosen, found, found)
         begin = end
 
 
@@ -522,33 +532,42 @@ cdef inline bint is_odd(const space *where, const state *now, uint32_t at, Py_ss
     return where.method == DIRECTION and (<int32_t> at == now.alone or not where.norms[row] > 0)
 
 
-cdef void take(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude, Py_ssize_t q,
-               const uint32_t *chosen, size_t found, int unclear) noexcept nogil:
-    # Looks at the chosen rows: whether they score above gold, and whether they are among the k best.
-    cdef size_t i
-    cdef uint32_t at
-    cdef bint product = where.method == DIRECTION, near, reaches
+cdef uint32_t take(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude, Py_ssize_t q,
+                   const uint32_t *chosen, uint32_t found, int unclear, uint32_t *near) noexcept nogil:
+    # Offers the chosen rows that may be among the k best; returns how many are near gold, and which.
+    cdef uint32_t at, kept = 0, i
+    cdef bint product = where.method == DIRECTION
     cdef int sum
     cdef Py_ssize_t row
-    cdef analogy_bounds known
     for i in range(found):
         at = chosen[i]
         row = row_of(where, here.at + at)
         if is_odd(where, now, at, row):
             continue
+        if unclear or sum16(product, here.base[at], now.term[at], now.marks[3]) > now.marks[0]:
+            if now.aims.slack < INFINITY:
+                offer(where, now, exclude, q, here.at + at, sum_bounds(where.method, here.base[at], now.term[at],
+                                                                       now.aims, now.length, here.unit))
+            else:
+                offer(where, now, exclude, q, here.at + at, bounds_of_row(where, &now.asked, row))
         sum = sum16(product, here.base[at], now.term[at], now.marks[4])
-        near = unclear & ANY_MAY_BE_NEAR or now.marks[1] < sum <= now.marks[2]
-        reaches = unclear or sum16(product, here.base[at], now.term[at], now.marks[3]) > now.marks[0]
-        if unclear and not near:
+        if unclear & ANY_MAY_BE_NEAR or now.marks[1] < sum <= now.marks[2]:
+            near[kept] = at
+            kept += now.gold == now.gold
+        elif unclear:
             now.ranks[0] += sum > now.marks[2]
             now.ranks[1] += sum > now.marks[2]
-        known.low, known.high = -INFINITY, INFINITY
-        if near and now.gold == now.gold:
-            known = compare(where, now, row)
-        elif now.aims.slack < INFINITY:
-            known = sum_bounds(where.method, here.base[at], now.term[at], now.aims, now.length, here.unit)
-        if reaches:
-            offer(where, now, exclude, q, here.at + at, known)
+    return kept
+
+
+cdef void compare_all(const space *where, const tile *here, state *now, const uint32_t *near, size_t n,
+                      size_t ahead) noexcept nogil:
+    # Compares rows with gold; what comes after them, up to `ahead`, is needed next.
+    cdef size_t i
+    for i in range(n):
+        if i + 2 < ahead:
+            fetch(where.matrix + <size_t> row_of(where, here.at + near[i + 2]) * where.d, where.d)
+        compare(where, now, row_of(where, here.at + near[i]))
 
 
 cdef inline int32_t odd_row(const tile *here, const state *now, size_t i) noexcept nogil:

@@ -27,9 +27,9 @@ COSMUL_EPSILON = 1e-6
 
 FEW_QUESTIONS = 8  # up to so many have about as many words as questions, and a table of words saves nothing
 MEMORY_A_THREAD = 48 << 20  # beyond the answers; more questions are answered one half after the other
-TABLE_BYTES = 1 << 19  # tables of cosines, words × rows at a time: have to stay in the second-level cache
+TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay in the second-level cache
 ROWS_A_TILE = 1024
-WORDS_A_GROUP = (128, 512, 2048)  # at most so many, whichever is fastest
+WORDS_A_GROUP = (256, 1024)  # at most so many, whichever is fastest
 ROWS_A_RUN = 4096  # between runs, threads tell each other how good an answer has to be
 QUESTIONS_A_GROUP = 1 << 12
 TILE_WORK = 3200  # of a question with a tile of rows, beside its sums, in products of two numbers
