@@ -7,9 +7,9 @@
 The rule scores all three from float64 cosines, rounded once. A table is made of int16 products; ADD and MUL, a sum of
 logarithms, are then sums of three int16 for each row and question, and DIRECTION the sum of what a and b make and the
 distance from c times the score it is compared with. Rows whose sums decide nothing are looked at again by products in
-float. _kernels/analogies.h has the bounds of both. Rows whose upper bound reaches the k-th highest lower bound wait in a
-pool, as in `_fast.screen8`, and are scored by the rule; for the rank of a gold answer only the rows are scored that its
-score lies too near to. Questions are taken in groups that have few words, so that a table is small and tiles are wide.
+float. _kernels/analogies.h has the bounds of both. Rows whose upper bound reaches the k-th highest lower bound wait in
+a pool, as in `_fast.screen8`, and are scored by the rule; for the rank of a gold answer only the rows are scored that
+its score lies too near to. Questions are taken in groups that have few words, so that a table is small and tiles are wide.
 
 Nothing here validates or allocates; `wordgeo.query.analogies` does. The twins are in reference.py.
 """
@@ -220,6 +220,20 @@ def terms(
     """What sums take from cosines: logarithms of s + epsilon for MUL, distances for DIRECTION."""
     with nogil:
         fill_terms(method, &cosines[0], <size_t> cosines.shape[0], unit, epsilon, &out[0])
+
+
+def float_cosines(
+    const float[:, ::1] matrix,        # IN [n, d]
+    const double[::1] norms,           # IN [n]
+    double[:, ::1] out,                # OUT [n, n]
+):
+    """All cosines of rows by products in float, and a bound of their errors: what rows are looked at again by."""
+    cdef Py_ssize_t i, j
+    cdef size_t d = <size_t> matrix.shape[1]
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[0]):
+            out[i, j] = kernels.dot_float(&matrix[i, 0], &matrix[j, 0], d) / (norms[i] * norms[j])
+    return float_error(d)
 
 
 cdef inline void fill_terms(int method, const int16_t *cosines, size_t count, double unit, double epsilon,

@@ -208,6 +208,46 @@ def test_the_error_of_int16_codes_is_below_the_bound(kind, d):
     assert (errors <= np.sqrt(d) / 2 / 32767 + 1e-8).all()
 
 
+@pytest.fixture(params=_fast.instruction_sets())
+def instruction_set(request):
+    """Every instruction set of the machine."""
+    before = _fast.instruction_set()
+    _fast.use_instruction_set(request.param)
+    yield request.param
+    _fast.use_instruction_set(before)
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("unit", [16379.3, 9000.7])
+@pytest.mark.parametrize("epsilon", [0.0, 1e-6, 0.001, 0.5])
+def test_every_logarithm_and_distance_is_as_near_as_bounds_take_it(unit, epsilon):
+    cosines = np.arange(-int(unit), int(unit) + 1, dtype=np.int16)
+    s = (cosines / unit + 1) / 2
+    out = np.empty_like(cosines)
+    _analogies.terms(METHODS.index("3cosmul"), cosines, unit, epsilon, out)
+    known = s > 0.066
+    assert np.abs(out - 4096 * np.log2(s + epsilon))[known].max() <= 0.6
+    assert (out[~known] <= out[known].min() + 1).all()
+    _analogies.terms(METHODS.index("pairdirection"), cosines, unit, 0.0, out)
+    distances = np.sqrt(2 - 2 * cosines / unit)
+    assert np.abs(out - 16383 * distances)[distances > 0.25].max() <= 0.6
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("tiny and huge", "zeros")])
+@pytest.mark.parametrize("d", [1, 2, 31, 200, 1025])
+def test_the_error_of_products_in_float_is_below_the_bound(kind, d):
+    rng = np.random.default_rng(d)
+    matrix = KINDS[kind](rng, 60, d).astype(np.float32)
+    for size in (1.0, 2.0**-36, 2.0**50):  # lengths that count as safe
+        model = wg.from_arrays([f"w{i}" for i in range(60)], matrix * np.float32(size))
+        unit = model.vectors.astype(np.longdouble) / model.norms[:, None]
+        found = np.empty((60, 60))
+        error = _analogies.float_cosines(model.vectors, model.norms, found)
+        assert np.abs(found - unit @ unit.T).max() <= error
+        assert error < 4e-6
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", METHODS)
 def test_analogies_on_hard_vectors_are_the_same_everywhere(kind, method):
