@@ -6,10 +6,10 @@
 
 The rule scores all three from float64 cosines, rounded once. A table is made of int16 products; ADD and MUL, a sum of
 logarithms, are then sums of three int16 for each row and question, and DIRECTION the sum of what a and b make and the
-distance from c times the score it is compared with. Rows whose sums decide nothing are looked at again by products in
-float. _kernels/analogies.h has the bounds of both. Rows whose upper bound reaches the k-th highest lower bound wait in
-a pool, as in `_fast.screen8`, and are scored by the rule; for the rank of a gold answer only the rows are scored that
-its score lies too near to. Questions are taken in groups that have few words, so that a table is small and tiles are wide.
+distance from c times the score it is compared with. _kernels/analogies.h has the bounds. Rows whose upper bound reaches
+the k-th highest lower bound wait in a pool, as in `_fast.screen8`, and are scored by the rule. For the rank of a gold
+answer, rows whose sums are too near to its score are compared by products in float, and scored only where these are
+too near as well. Questions are taken in groups that have few words, so that a table is small and tiles are wide.
 
 Nothing here validates or allocates; `wordgeo.query.analogies` does. The twins are in reference.py.
 """

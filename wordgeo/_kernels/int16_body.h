@@ -254,7 +254,7 @@ TARGET static float NAME(dot_float)(const float *x, const float *y, size_t size)
     }
     return _mm512_reduce_add_ps(_mm512_add_ps(sum, other));
 #else
-    float lane[32] = {0.0f}, sum = 0.0f;
+    float lane[32] = {0.0f};
     size_t i = 0;
     for (; i + 32 <= size; i += 32)
         for (size_t j = 0; j < 32; j++)
@@ -264,8 +264,7 @@ TARGET static float NAME(dot_float)(const float *x, const float *y, size_t size)
     for (size_t many = 16; many > 0; many /= 2)
         for (size_t j = 0; j < many; j++)
             lane[j] += lane[j + many];
-    sum = lane[0];
-    return sum;
+    return lane[0];
 #endif
 }
 
