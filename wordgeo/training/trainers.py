@@ -70,9 +70,7 @@ def _train_counted(
     if config.algorithm == "glove":
         from wordgeo.training.glove import train_glove
 
-        return train_glove(
-            corpus, config, resample=resample, checkpoints=checkpoints, memory=memory, progress=progress
-        )
+        return train_glove(corpus, config, resample=resample, checkpoints=checkpoints, memory=memory, progress=progress)
     from wordgeo.training.ppmi import train_ppmi
 
     if checkpoints is not None:
