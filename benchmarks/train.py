@@ -1,8 +1,12 @@
 """Words a second of training by both engines beside plain gensim, from an iterator and a file, in turns in one run.
 
     python benchmarks/train.py corpus.txt --words 2000000 --dim 200 --threads 2
+    python benchmarks/train.py corpus.txt --words 0 --growth    against dimensions, negatives, vocabulary, corpus
 
-The corpus is text with one tokenised sentence a line. Building vocabularies and encoding are not in the ratios.
+The corpus is text with one tokenised sentence a line (0 words: all). Building vocabularies and encoding are not in the
+ratios. Growth is that of the native engine in one epoch; its arithmetic is 6 floating-point operations for each product
+and dimension, beside what a large matrix product reaches in the same run, and its traffic what the rows of targets and
+the word that is new in each window weigh, read and written, if no cache held any of them.
 """
 
 import argparse
@@ -11,11 +15,13 @@ import logging
 import tempfile
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from gensim.models import Word2Vec
 from gensim.models.word2vec import LineSentence
 
-from wordgeo.corpus import encode
+from wordgeo.bench import bandwidth, product_rate, random_model
+from wordgeo.corpus import EncodedCorpus, encode
 from wordgeo.results import Table
 from wordgeo.training import TrainingConfig, train_embeddings
 
@@ -24,7 +30,7 @@ def first_words(source: Path, target: Path, most: int) -> int:
     words = 0
     with source.open(encoding="utf-8") as lines, target.open("w", encoding="utf-8") as out:
         for line in lines:
-            if words >= most:
+            if most and words >= most:
                 break
             found = line.split()
             if found:
@@ -43,17 +49,53 @@ def gensim_model(config: TrainingConfig, text: Path) -> Word2Vec:
     return model
 
 
+def growth(config: TrainingConfig, corpora: dict[int, EncodedCorpus]) -> Table:
+    """Words a second of one epoch where one thing changes at a time."""
+    whole = max(corpora)
+    fewer = [words for words in corpora if words < whole]
+    changes: list[dict[str, Any]] = [{}, {"racy": True}]
+    changes += [{"threads": 1}, {"threads": 1, "racy": True}]
+    changes += [{"dim": dim} for dim in (50, 100, 300, 400, 500)]
+    changes += [{"negative": negative} for negative in (2, 10, 20)]
+    changes += [{"min_count": least} for least in (50, 500)]
+    changes += [{"words": words} for words in fewer]
+    most, reading = product_rate(), bandwidth(random_model(200_000, 200), config.threads)
+    rows = []
+    for change in changes:
+        words = change.get("words", whole)
+        own = dataclasses.replace(config, epochs=1, **{name: x for name, x in change.items() if name != "words"})
+        model = train_embeddings(corpora[words], own)
+        epoch = model.run["epochs"][0]
+        flops = 6 * own.dim * epoch["products"] / epoch["seconds"] / 1e9
+        bytes_ = 2 * 4 * own.dim * (own.negative + 2) * epoch["trained_words"] / epoch["seconds"] / 1e9
+        said = (
+            ", ".join(f"{name} {x}" for name, x in change.items())
+            or f"{config.threads} threads in step, {config.dim} d"
+        )
+        rows.append(
+            (said, len(model), round(epoch["words"] / epoch["seconds"]), flops, flops / most, bytes_, bytes_ / reading)
+        )
+    title = (
+        f"{whole} words, {config.algorithm}, one epoch; products run at {most:.0f} GFLOP/s, "
+        f"memory is read at {reading:.1f} GB/s"
+    )
+    return Table(("change", "vocabulary", "words/s", "GFLOP/s", "of the product's", "GB/s", "of memory's"), rows, title)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--words", type=int, default=2_000_000, help="how much of the corpus is used")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--algorithm", default="skipgram")
     for field in dataclasses.fields(TrainingConfig):
-        if field.name in ("algorithm", "dim", "window", "negative", "sample", "min_count", "epochs", "threads"):
+        if field.name in ("dim", "window", "negative", "sample", "min_count", "epochs", "threads"):
             default = field.metadata["defaults"]["skipgram"]
             parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default or 1), default=default)
     options = vars(parser.parse_args())
     source, most, rounds = options.pop("corpus"), options.pop("words"), options.pop("rounds")
+    growing = options.pop("growth")
     config = TrainingConfig(**{**options, "threads": options["threads"] or 1})
     logging.getLogger("wordgeo").setLevel(logging.ERROR)
 
@@ -63,6 +105,14 @@ def main() -> None:
         start = perf_counter()
         corpus = encode(text, Path(folder, "corpus"), tokens="whitespace", case="keep")
         encoding = perf_counter() - start
+        if growing:
+            corpora = {words: corpus}
+            for part in (16, 4):
+                text = Path(folder, f"part-{part}.txt")
+                fewer = first_words(source, text, words // part)
+                corpora[fewer] = encode(text, Path(folder, f"corpus-{part}"), tokens="whitespace", case="keep")
+            print(growth(config, corpora).to_text())
+            return
 
         def ours(**engine) -> float:
             return train_embeddings(corpus, dataclasses.replace(config, **engine)).run["words_per_second"]

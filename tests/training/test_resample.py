@@ -79,13 +79,22 @@ def test_a_single_document_gives_its_sentences_with_a_warning(tmp_path, caplog):
     assert list(Sentences(one, one.vocabulary, order)) == [sentences[i] for i in order]
 
 
-def test_a_resampled_run_is_that_of_the_text_written_out(corpus, tmp_path):
+@pytest.mark.parametrize(
+    "config",
+    [
+        SMALL,
+        TrainingConfig(algorithm="glove", dim=4, min_count=2, epochs=2, threads=2),
+        TrainingConfig(algorithm="ppmi", dim=4, min_count=2, sample=0.01, bounds="document", threads=2),
+    ],
+    ids=lambda config: config.algorithm,
+)
+def test_a_resampled_run_is_that_of_the_text_written_out(corpus, tmp_path, config):
     """The bytes are those of a training on a corpus that holds the drawn documents, one after another."""
     sample = Resample("bootstrap", 5, vocabulary=True)
     texts = ["\n".join(map(" ".join, document(corpus, i))) for i in sample.order(corpus)]
     written = encode(Documents(texts), tmp_path / "written", tokens="whitespace")
-    model = train_embeddings(corpus, SMALL, resample=sample)
-    other = train_embeddings(written, SMALL)
+    model = train_embeddings(corpus, config, resample=sample)
+    other = train_embeddings(written, config)
     assert model.words == other.words
     assert model.counts.tolist() == other.counts.tolist()
     assert model.vectors.tobytes() == other.vectors.tobytes()
@@ -164,6 +173,16 @@ def test_a_resampled_run_is_reproduced(corpus, tmp_path):
 def test_options_that_do_not_go_together(corpus, options, message):
     with pytest.raises(OptionError, match=message):
         train(corpus, SMALL, **options)
+
+
+@pytest.mark.parametrize("how", ["none", "shuffle"])
+def test_ppmi_has_runs_only_of_samples_that_differ(corpus, how):
+    config = TrainingConfig(algorithm="ppmi", dim=4, min_count=2, threads=1)
+    with pytest.raises(OptionError, match="ppmi draws nothing, so its runs would be equal"):
+        train(corpus, config, runs=2, resample=how)
+    first, second = train(corpus, config, runs=2, resample="bootstrap")
+    assert first.words == second.words
+    assert first.vectors.tobytes() != second.vectors.tobytes()
 
 
 def test_going_on_takes_the_whole_corpus(corpus):

@@ -35,9 +35,11 @@ cdef Py_ssize_t AHEAD = 8
 
 def gather(
     const uint32_t[::1] ids,           # IN, the whole corpus
-    const uint64_t[::1] units,         # IN, where the units begin, and the end of the corpus
-    uint64_t begin,                    # the first token to read
-    uint64_t unit,                     # the unit that it is in
+    const uint64_t[::1] begins,        # IN [units], where the units to read begin, in the order of the walk
+    const uint64_t[::1] ends,          # IN [units], and end
+    uint64_t position,                 # how many tokens were walked before
+    Py_ssize_t unit,                   # the unit to go on with
+    uint64_t within,                   # how many of its tokens were walked
     const uint32_t[::1] row_of,        # IN [types], HOLE for words that are left out
     const uint64_t[::1] kept,          # IN [types], of 2^32 occurrences so many are kept
     bint holes,                        # what is left out keeps its place
@@ -45,30 +47,34 @@ def gather(
     Py_ssize_t filled,                 # of the stream, on entry
     uint64_t[::1] counts,              # INOUT [rows], how often each row is in the stream
 ):
-    """Fills the stream: (filled, token after the last that was read, its unit), or None at an id beyond `row_of`."""
-    cdef uint64_t i = begin, end = <uint64_t> ids.shape[0], types = <uint64_t> row_of.shape[0]
-    cdef Py_ssize_t at = filled, room = stream.shape[0] - 1
-    cdef uint32_t row
+    """Fills the stream: (filled, position, unit, within) after what was read, or None at an id beyond `row_of`."""
+    cdef uint64_t types = <uint64_t> row_of.shape[0]
+    cdef Py_ssize_t at = filled, room = stream.shape[0] - 1, units = begins.shape[0]
+    cdef uint32_t id, row
     cdef bint bad = False
     with nogil:
-        while i < end and at < room:
-            if ids[i] >= types:
-                bad = True
-                break
-            row = row_of[ids[i]]
-            if row != c_hole and kept[ids[i]] >> 32 == 0 and mixed(i) >> 32 >= kept[ids[i]]:
-                row = c_hole
-            if row != c_hole:
-                counts[row] += 1
-            if row != c_hole or holes:
-                stream[at] = row
-                at += 1
-            i += 1
-            if i == units[unit + 1]:
+        while unit < units and at < room:
+            if begins[unit] + within < ends[unit]:
+                id = ids[begins[unit] + within]
+                if id >= types:
+                    bad = True
+                    break
+                row = row_of[id]
+                if row != c_hole and kept[id] >> 32 == 0 and mixed(position) >> 32 >= kept[id]:
+                    row = c_hole
+                if row != c_hole:
+                    counts[row] += 1
+                if row != c_hole or holes:
+                    stream[at] = row
+                    at += 1
+                position += 1
+                within += 1
+            if begins[unit] + within >= ends[unit]:
                 unit += 1
+                within = 0
                 stream[at] = c_end
                 at += 1
-    return None if bad else (at, i, unit)
+    return None if bad else (at, position, unit, within)
 
 
 def place(

@@ -24,6 +24,7 @@ from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.training import _counts
 from wordgeo.training.counting_file import (
     FORMAT,
+    I64,
     MARKER,
     U32,
     U64,
@@ -33,6 +34,8 @@ from wordgeo.training.counting_file import (
     open_rows,
     row_blocks,
 )
+from wordgeo.training.resample import Resample, resampled_vocabulary, unit_of, unit_offsets
+from wordgeo.training.sentences import ranges
 from wordgeo.validate import choice, number, whole_number
 from wordgeo.vocabulary import Vocabulary
 
@@ -119,6 +122,7 @@ def count(
     options: CountingOptions | None = None,
     *,
     overwrite: bool = False,
+    resample: Resample | None = None,
     memory: str | int = MEMORY,
     threads: int | None = None,
     progress: Progress | bool | None = None,
@@ -130,15 +134,17 @@ def count(
 
     `memory` ("500M", "4G", or bytes) is what counting may take beside the vocabulary; a corpus that is too large for
     it is counted in pieces, which are kept in the output's own folder and added up. It appears whole or not at all.
+    With `resample` it is another sample of the documents that is counted, by their places: the corpus is not copied.
 
     Raises `OptionError` where the memory is too small, `OutputError` where the disk is full or gone, `TrainingError`
     where no word is frequent enough, `CorpusError` for a damaged corpus.
     """
     options = options or CountingOptions()
     with files.atomic_folder(output, marker=MARKER, overwrite=overwrite) as folder:
-        _Counting(corpus, options, memory_bytes(memory), resolve_threads(threads), resolve_progress(progress)).run(
-            folder
+        counting = _Counting(
+            corpus, options, resample, memory_bytes(memory), resolve_threads(threads), resolve_progress(progress)
         )
+        counting.run(folder)
     return Counts.open(output)
 
 
@@ -146,13 +152,14 @@ def count_cached(
     corpus: EncodedCorpus,
     options: CountingOptions,
     *,
+    resample: Resample | None = None,
     memory: str | int | None = None,
     threads: int | None = None,
     progress: Progress | bool | None = None,
 ) -> Counts:
     """Like `count`, into the cache: what was counted before is only mapped."""
     cache = files.cache_folder("counts")
-    entry = cache / fingerprint(corpus, options)
+    entry = cache / fingerprint(corpus, options, resample)
     try:
         found = Counts.open(entry)
         os.utime(entry)
@@ -162,15 +169,21 @@ def count_cached(
         pass
     except WordgeoError as problem:
         logger.warning("%s; counting again", problem)
-    counted = count(corpus, entry, options, overwrite=True, memory=memory or MEMORY, threads=threads, progress=progress)
+    counted = count(
+        corpus, entry, options, overwrite=True, resample=resample, memory=memory or MEMORY, threads=threads,
+        progress=progress,
+    )  # fmt: skip
     files.evict(cache, keep=entry)
     return counted
 
 
-def fingerprint(corpus: EncodedCorpus, options: CountingOptions) -> str:
+def fingerprint(corpus: EncodedCorpus, options: CountingOptions, resample: Resample | None = None) -> str:
     """Of the corpus and all that shapes the counts: the same fingerprint, the same bytes."""
     words = None if options.words is None else list(options.words)
-    text = json.dumps([FORMAT, corpus.fingerprint, {**asdict(options), "words": words}], sort_keys=True)
+    shapes: list[Any] = [FORMAT, corpus.fingerprint, {**asdict(options), "words": words}]
+    if resample is not None:
+        shapes.append(asdict(resample))
+    text = json.dumps(shapes, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -211,17 +224,27 @@ class _Counting:
     """One counting: the plan of its memory, and the pieces one after another."""
 
     def __init__(
-        self, corpus: EncodedCorpus, options: CountingOptions, memory: int, threads: int, progress: Progress
+        self,
+        corpus: EncodedCorpus,
+        options: CountingOptions,
+        resample: Resample | None,
+        memory: int,
+        threads: int,
+        progress: Progress,
     ) -> None:
         self.corpus, self.options, self.threads, self.progress = corpus, options, threads, progress
-        self.vocabulary, self.row_of = _rows(corpus, options)
+        self.resample = resample
+        order = None if resample is None else resample.order(corpus)
+        counted = corpus.vocabulary
+        if resample is not None and order is not None and resample.vocabulary:
+            counted = resampled_vocabulary(corpus, order)
+        self.vocabulary, self.row_of = _rows(corpus, counted, options)
         self.words = len(self.vocabulary)
-        self.kept = _kept(corpus, self.row_of, options.sample)
-        self.weights, self.unit, self.exact = options.weights(len(corpus.ids))
+        self.kept = _kept(self.vocabulary, self.row_of, options.sample)
+        self.begins, self.ends = _units(corpus, options.bounds, order)
+        self.tokens = len(corpus.ids) if order is None else int((self.ends - self.begins).sum())
+        self.weights, self.unit, self.exact = options.weights(self.tokens)
         self.symmetric = options.sides == "both"
-        self.units = corpus.sentences
-        if options.bounds == "document":
-            self.units = corpus.sentences[np.asarray(corpus.documents, dtype=np.int64)]
         self._plan(memory)
         self._free: queue.SimpleQueue[_Scratch] = queue.SimpleQueue()
         for _ in range(threads):
@@ -231,8 +254,8 @@ class _Counting:
         """Shares the memory out: tables, one scratch a thread, rows that wait to be written, and the stream."""
         n = self.words
         tables = 12 * len(self.row_of) + 9 * n * self.threads + 64 * n
-        if self.options.bounds == "document":
-            tables += 8 * len(self.units)
+        if self.resample is not None or self.options.bounds == "document":  # else they are mapped
+            tables += 16 * len(self.begins)
         one_row, fewest = BYTES_AN_ENTRY * n, BYTES_A_TOKEN * max(FEWEST_TOKENS, 4 * self.options.window)
         least = tables + one_row + fewest
         if memory < least:
@@ -242,12 +265,12 @@ class _Counting:
             )
         waiting = max(one_row, min((memory - tables) // SHARE_OF_OUTPUT, memory - tables - fewest))
         self.most_entries = waiting // BYTES_AN_ENTRY
-        whole = len(self.corpus.ids) + len(self.units) + self.options.window + 2
+        whole = self.tokens + len(self.begins) + self.options.window + 2
         self.room = min((memory - tables - waiting) // BYTES_A_TOKEN, whole, 2**32 - 2)
 
     def run(self, folder: Path) -> None:
         """Counts everything into `folder`."""
-        self.progress.start("counting", len(self.corpus.ids), "words")
+        self.progress.start("counting", self.tokens, "words")
         spilled: list[Path] = []
         try:
             for number, (stream, last) in enumerate(self._streams()):
@@ -272,7 +295,7 @@ class _Counting:
         corpus = self.corpus
         return {
             "format": FORMAT,
-            "fingerprint": fingerprint(corpus, self.options),
+            "fingerprint": fingerprint(corpus, self.options, self.resample),
             "words": self.words,
             "entries": entries,
             "unit": self.unit,
@@ -284,19 +307,20 @@ class _Counting:
     def _streams(self) -> Iterator[tuple[_Stream, bool]]:
         """The corpus in pieces that fit the memory, and whether each is the last. One overwrites the other."""
         room = np.empty(self.room, dtype=np.uint32)
-        begin = unit = halo = 0
+        begin = unit = within = halo = 0
         holes = self.options.subsampling == "clean"
-        while begin < len(self.corpus.ids):
+        while begin < self.tokens:
             counts = np.zeros(self.words, dtype=np.uint64)
             before = room[:halo]
             np.add.at(counts, before[before < np.uint32(_counts.HOLE)], 1)
             read = _counts.gather(
-                self.corpus.ids, self.units, begin, unit, self.row_of, self.kept, holes, room, halo, counts
-            )
+                self.corpus.ids, self.begins, self.ends, begin, unit, within, self.row_of, self.kept, holes, room, halo,
+                counts,
+            )  # fmt: skip
             if read is None:
                 raise CorpusError(f"{self.corpus.path}: an id is beyond the vocabulary; encode the text again")
-            filled, end, unit = read
-            yield _Stream(room[:filled], halo, counts), end == len(self.corpus.ids)
+            filled, end, unit, within = read
+            yield _Stream(room[:filled], halo, counts), end == self.tokens
             self.progress.advance(end - begin)
             begin, halo = end, min(filled, self.options.window)
             room[:halo] = room[filled - halo : filled].copy()
@@ -395,20 +419,34 @@ class _Counting:
             writer.append(lengths[i], columns[place], values[place])
 
 
-def _rows(corpus: EncodedCorpus, options: CountingOptions) -> tuple[Vocabulary, U32]:
-    """The words to count, and the row of each id of the corpus (HOLE for none)."""
-    vocabulary = corpus.vocabulary
+def _units(corpus: EncodedCorpus, bounds: str, order: I64 | None) -> tuple[U64, U64]:
+    """Where the sentences or documents that bound pairs begin and end among the ids, in the order of the walk.
+
+    Sentences that were drawn each by itself make no documents.
+    """
+    by_document = bounds == "document" and (order is None or unit_of(corpus) == "document")
+    offsets = corpus.sentences[corpus.documents.astype(np.int64)] if by_document else corpus.sentences
+    if order is None:
+        return offsets[:-1], offsets[1:]
+    if not by_document:
+        units = unit_offsets(corpus).astype(np.int64)
+        order = ranges(units[order], units[order + 1] - units[order])
+    return offsets[order], offsets[order + 1]
+
+
+def _rows(corpus: EncodedCorpus, vocabulary: Vocabulary, options: CountingOptions) -> tuple[Vocabulary, U32]:
+    """The words to count of a vocabulary, and the row of each id of the corpus (HOLE for none)."""
     counts = np.asarray(vocabulary.counts)
-    row_of = np.full(len(vocabulary), _counts.HOLE, dtype=np.uint32)
+    row_of = np.full(len(corpus.vocabulary), _counts.HOLE, dtype=np.uint32)
     if options.words is not None:
         given = Vocabulary.from_words(options.words)
         rows = given.find(vocabulary.words)
         here = np.flatnonzero(rows >= 0)
         if not len(here):
             raise TrainingError("the corpus has none of the words that are given")
-        row_of[here] = rows[here]
         known = np.zeros(len(given), dtype=np.uint64)
         known[rows[here]] = counts[here]
+        _place(row_of, given, corpus.vocabulary)
         return Vocabulary.from_words(options.words, known), row_of
     assert options.min_count is not None
     kept = int(np.count_nonzero(counts >= np.uint64(options.min_count)))
@@ -417,19 +455,26 @@ def _rows(corpus: EncodedCorpus, options: CountingOptions) -> tuple[Vocabulary, 
             f"{kept or 'no'} word{'' if kept == 1 else 's'} of the corpus occur{'s' if kept == 1 else ''} "
             f"{options.min_count} times or more, and pairs need two; lower min_count or give more text"
         )
-    row_of[:kept] = np.arange(kept, dtype=np.uint32)
-    return vocabulary.head(kept), row_of
+    vocabulary = vocabulary.head(kept)
+    _place(row_of, vocabulary, corpus.vocabulary)
+    return vocabulary, row_of
 
 
-def _kept(corpus: EncodedCorpus, row_of: U32, sample: float) -> U64:
+def _place(row_of: U32, vocabulary: Vocabulary, ids: Vocabulary) -> None:
+    """Writes down which row each id has."""
+    rows = vocabulary.find(ids.words)
+    here = np.flatnonzero(rows >= 0)
+    row_of[here] = rows[here]
+
+
+def _kept(vocabulary: Vocabulary, row_of: U32, sample: float) -> U64:
     """Of 2^32 occurrences of each word, how many are kept: word2vec's √(s/f) + s/f, with f the share of the word."""
     kept = np.full(len(row_of), 2**32, dtype=np.uint64)
     if sample:
-        counts = np.asarray(corpus.vocabulary.counts).astype(np.float64)
-        counts[row_of == _counts.HOLE] = 0
-        limit = sample * counts.sum()
+        counts = np.asarray(vocabulary.counts).astype(np.float64)
         with np.errstate(divide="ignore"):
-            share = np.sqrt(limit / counts) + limit / counts
-        frequent = share < 1
-        kept[frequent] = np.rint(share[frequent] * 2**32).astype(np.uint64)
+            limit = sample * counts.sum() / counts
+        share = np.minimum(np.sqrt(limit) + limit, 1)
+        here = row_of != _counts.HOLE
+        kept[here] = np.rint(share[row_of[here]] * 2**32).astype(np.uint64)
     return kept

@@ -26,6 +26,7 @@ DTYPES = {ROWS: "<u8", COLUMNS: "<u4", SUMS: "<u8"}
 
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
 
 
 class Counts(Result):

@@ -24,7 +24,9 @@ from wordgeo.training.checkpoints import Checkpoint, Checkpoints
 from wordgeo.training.config import TrainingConfig
 from wordgeo.training.counting import CountingOptions, count_cached
 from wordgeo.training.counting_file import U64, Counts
+from wordgeo.training.draws import stream_key
 from wordgeo.training.records import aligned_zeros, machine, provenance
+from wordgeo.training.resample import Resample, recorded
 
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
@@ -41,8 +43,6 @@ PANEL_BYTES = 4 << 20  # two panels a core stay in the cache that cores share
 FEWEST_PANELS, FEWEST_WORDS_A_PANEL, MOST_WORDS_A_PANEL = 16, 16, 1 << 16
 RANGES = 16  # examples are placed in so many ranges of rows, whatever the threads
 EXAMPLE = np.dtype([("row", "<u2"), ("column", "<u2"), ("log_count", "<f4"), ("weight", "<f4")])
-# What draws are for: each has a stream of its own.
-FOR_WORDS, FOR_CONTEXTS, FOR_EXAMPLES, FOR_ORDER = range(4)
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def train_glove(
     corpus: EncodedCorpus,
     config: TrainingConfig,
     *,
+    resample: Resample | None = None,
     checkpoints: Checkpoints | None = None,
     memory: str | int | None = None,
     progress: Progress | bool | None = None,
@@ -90,7 +91,9 @@ def train_glove(
     """
     threads, shown = resolve_threads(config.threads), resolve_progress(progress)
     started, start = datetime.now(UTC), perf_counter()
-    counts = count_cached(corpus, CountingOptions.of(config), memory=memory, threads=threads, progress=shown)
+    counts = count_cached(
+        corpus, CountingOptions.of(config), resample=resample, memory=memory, threads=threads, progress=shown
+    )
     if not counts.entries:
         raise TrainingError("no two words ever stand together; lower min_count or give more text")
     counted = perf_counter() - start
@@ -125,6 +128,8 @@ def train_glove(
     finally:
         shown.finish()
     made = provenance(corpus, config, threads, reproducible=True)
+    if resample is not None:
+        made["resample"] = recorded(corpus, resample, resample.order(corpus), len(counts))
     if training.begun_from:
         made["begun_from"] = training.begun_from
     run = {
@@ -153,8 +158,8 @@ class GloveTraining:
         self._begins = np.concatenate([[0], np.cumsum([len(range(p, self.words, n)) for p in range(n)])])
         shape = (self.words, 2 * self.stride)
         self._records = aligned_zeros(*shape), aligned_zeros(*shape)
-        for stream, records in zip((FOR_WORDS, FOR_CONTEXTS), self._records, strict=True):
-            _glove.begin_records(_key(config.seed, stream), self._order, config.dim, records)
+        for stream, records in zip(("words", "contexts"), self._records, strict=True):
+            _glove.begin_records(stream_key(config.seed, stream), self._order, config.dim, records)
         self.begun_from = _begin_from(config, counts, self._order, self._records)
 
     def known(self) -> dict[str, Any]:
@@ -215,7 +220,7 @@ def panels(words: int, stride: int) -> int:
 
 def strata(n: int, seed: int, epoch: int) -> list[list[tuple[int, int]]]:
     """All blocks of n × n panels in n strata: within one, no two blocks share a panel. Drawn for each epoch."""
-    columns, shifts = (_permutation(n, _key(seed, FOR_ORDER, 2 * epoch + i)) for i in (0, 1))
+    columns, shifts = (_permutation(n, stream_key(seed, "order of blocks", epoch, i)) for i in (0, 1))
     return [[(p, int(columns[(p + shift) % n])) for p in range(n)] for shift in shifts.tolist()]
 
 
@@ -249,16 +254,11 @@ def arrange(counts: Counts, config: TrainingConfig, n: int, threads: int) -> Arr
     starts = np.concatenate([np.zeros(1, dtype=np.uint64), ends[RANGES - 1 :: RANGES]])
     arranged = Arrangement(n, examples, starts)
     run_blocks(
-        lambda p, q: _glove.shuffle(_key(config.seed, FOR_EXAMPLES, p * n + q), arranged.block(p, q)),
+        lambda p, q: _glove.shuffle(stream_key(config.seed, "order of examples", p, q), arranged.block(p, q)),
         [(p, q) for p in range(n) for q in range(n)],
         threads,
     )
     return arranged
-
-
-def _key(seed: int, stream: int, part: int = 0) -> int:
-    """The number of a stream of draws."""
-    return (seed << 32 | stream << 28) ^ (part << 34) & (2**64 - 1)
 
 
 def _permutation(n: int, key: int) -> npt.NDArray[np.int64]:

@@ -73,7 +73,7 @@ class NativeTraining:
         counts = np.asarray(vocabulary.counts)
         self.instruction_set = instruction_set()
         self._loop = _sgns.instruction_sets().index(self.instruction_set)
-        self.lines = slices(config.dim)
+        self.lines = slices(config.dim)[[0, -1]] if config.racy else slices(config.dim)
         self.threads = min(threads, _sgns.MOST_THREADS if config.racy else len(self.lines) - 1)
         self._pace = Pace(self.threads, alone=not config.racy)
         if self.threads < threads:
@@ -161,7 +161,7 @@ class NativeTraining:
     def _walk(self, model: Any, epoch: int | None, advance: Callable[[int], None]) -> dict[str, Any]:
         """Trains on all sentences, with a learning rate of 0 where `epoch` is None: the loss alone."""
         config, walked, losses = self.config, 0, []
-        trained = 0
+        trained = products = 0
         everything = self.walk.tokens * config.epochs
         for spans, chunks, positions in self._blocks():
             rates = np.zeros(len(positions), dtype=np.float32)
@@ -186,6 +186,7 @@ class NativeTraining:
             self._check(done_here)
             losses.append(math.fsum(done_here["loss"].tolist()))
             trained += int(done_here["trained"].sum())
+            products += int(done_here["products"].sum())
             words = int((spans[:, 1] - spans[:, 0]).sum())
             self._pace.note(threads, words / (perf_counter() - begun))
             walked += words
@@ -195,6 +196,7 @@ class NativeTraining:
             "loss": loss,
             "loss_per_word": loss / trained if trained else None,
             "trained_words": trained,
+            "products": products,
             "words": walked,
         }
 

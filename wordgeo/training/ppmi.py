@@ -18,6 +18,7 @@ from wordgeo.training.config import TrainingConfig
 from wordgeo.training.counting import CountingOptions, count_cached
 from wordgeo.training.counting_file import Counts, row_blocks
 from wordgeo.training.records import machine, provenance
+from wordgeo.training.resample import Resample, recorded
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -39,6 +40,7 @@ def train_ppmi(
     corpus: EncodedCorpus,
     config: TrainingConfig,
     *,
+    resample: Resample | None = None,
     memory: str | int | None = None,
     progress: Progress | bool | None = None,
 ) -> Embeddings:
@@ -56,7 +58,9 @@ def train_ppmi(
     """
     threads, shown = resolve_threads(config.threads), resolve_progress(progress)
     started, start = datetime.now(UTC), perf_counter()
-    counts = count_cached(corpus, CountingOptions.of(config), memory=memory, threads=threads, progress=shown)
+    counts = count_cached(
+        corpus, CountingOptions.of(config), resample=resample, memory=memory, threads=threads, progress=shown
+    )
     if config.dim >= len(counts):
         raise OptionError(f"dim is {config.dim}; {len(counts)} words have {len(counts) - 1} dimensions at most")
     counted = perf_counter() - start
@@ -80,6 +84,8 @@ def train_ppmi(
         "singular_values": singular.tolist(),
     }
     made = provenance(corpus, config, threads, reproducible=True)
+    if resample is not None:
+        made["resample"] = recorded(corpus, resample, resample.order(corpus), len(counts))
     return Embeddings(counts.vocabulary, np.ascontiguousarray(vectors, dtype=np.float32), provenance=made, run=run)
 
 

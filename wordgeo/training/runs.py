@@ -103,6 +103,8 @@ def train(
     if how == "none" and (fix_seed or resample_vocabulary):
         name = "fix_seed" if fix_seed else "resample_vocabulary"
         raise OptionError(f"{name} has a meaning for resampled runs alone; give resample='bootstrap' (--resample)")
+    if config.algorithm == "ppmi" and runs > 1 and how != "bootstrap":
+        raise OptionError("ppmi draws nothing, so its runs would be equal; give resample='bootstrap' (--resample)")
     if config.seed + runs - 1 > MOST_SEED:
         raise OptionError(f"seed is {config.seed}; for {runs} runs give a number from 0 to {MOST_SEED - runs + 1}")
     encoding = {name: value for name, value in encoding.items() if value is not None}

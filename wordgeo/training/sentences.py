@@ -15,7 +15,7 @@ from wordgeo.training.resample import unit_offsets
 if TYPE_CHECKING:
     from wordgeo.corpus import EncodedCorpus
 
-__all__ = ["LONGEST_SENTENCE", "RARE", "Sentences", "Walk"]
+__all__ = ["LONGEST_SENTENCE", "RARE", "Sentences", "Walk", "ranges"]
 
 LONGEST_SENTENCE = 10_000  # gensim silently drops what a sentence has beyond this
 SENTENCES_A_BLOCK = 1 << 15
@@ -59,7 +59,7 @@ class Walk:
         for first in range(0, len(self._order), UNITS_A_BLOCK):
             units = self._order[first : first + UNITS_A_BLOCK]
             begins = self._units[units].astype(np.int64)
-            yield _ranges(begins, self._units[units + 1].astype(np.int64) - begins)
+            yield ranges(begins, self._units[units + 1].astype(np.int64) - begins)
 
     def _lengths(self, numbers: I64) -> I64:
         lengths: I64 = (self._offsets[numbers + 1] - self._offsets[numbers]).astype(np.int64)
@@ -71,7 +71,7 @@ class Walk:
         if lengths.max(initial=0) <= LONGEST_SENTENCE:
             return begins, lengths
         pieces = -(-lengths // LONGEST_SENTENCE)
-        inside = _ranges(np.zeros_like(pieces), pieces) * LONGEST_SENTENCE
+        inside = ranges(np.zeros_like(pieces), pieces) * LONGEST_SENTENCE
         return np.repeat(begins, pieces) + inside, np.minimum(np.repeat(lengths, pieces) - inside, LONGEST_SENTENCE)
 
 
@@ -100,7 +100,7 @@ class Sentences:
                 at = end
 
     def _decode(self, begins: I64, lengths: I64) -> list[str]:
-        places = _ranges(begins, lengths)
+        places = ranges(begins, lengths)
         ids = self.walk.ids[places]
         if int(ids.max()) >= self._words:
             at = int(places[np.argmax(ids >= self._words)])
@@ -112,7 +112,7 @@ class Sentences:
         return words
 
 
-def _ranges(begins: I64, lengths: I64) -> I64:
+def ranges(begins: I64, lengths: I64) -> I64:
     """The numbers begins[i], begins[i] + 1, ... (lengths[i] of them), one range after another."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0

@@ -15,12 +15,32 @@
 #define SHARE WORDGEO_SHARE
 #define TARGETS WORDGEO_TARGETS
 #define PRODUCTS WORDGEO_PRODUCTS
+#define AHEAD (GROUP + 1) /* tasks, for rows that are asked for before they are needed */
+#define ROWS_AHEAD (TARGETS + 1)
 
 /* ---- Planning ---- */
 
+#define TOKENS_AHEAD 8 /* how early tables are asked for what they tell */
+#define WORDS_AHEAD 3
+
+static inline uint64_t noise_entry(const wordgeo_sgns *model, uint64_t drawn) {
+    return (drawn >> 32) * (uint64_t)model->words >> 32;
+}
+
 static inline uint32_t noise_word(const wordgeo_sgns *model, uint64_t drawn) {
-    const uint64_t i = (drawn >> 32) * (uint64_t)model->words >> 32, entry = model->noise[i];
+    const uint64_t i = noise_entry(model, drawn), entry = model->noise[i];
     return (uint32_t)drawn < (uint32_t)entry ? (uint32_t)i : (uint32_t)(entry >> 32);
+}
+
+/* Asks for what tells whether the token is kept, in two steps. */
+static inline void fetch_token(const wordgeo_sgns *model, int64_t i, int64_t end) {
+    if (i + 2 * TOKENS_AHEAD < end && model->ids[i + 2 * TOKENS_AHEAD] < model->known)
+        PREFETCH(model->rows + model->ids[i + 2 * TOKENS_AHEAD]);
+    if (i + TOKENS_AHEAD < end && model->ids[i + TOKENS_AHEAD] < model->known) {
+        const uint32_t row = model->rows[model->ids[i + TOKENS_AHEAD]];
+        if (row < model->words)
+            PREFETCH(model->keep + row);
+    }
 }
 
 /* The token at position p of the walk has the draws p * width ...: the first for itself and its window, the others for
@@ -40,6 +60,7 @@ void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t
             continue;
         for (int64_t i = begin; i < end; i++) {
             const uint32_t id = model->ids[i];
+            fetch_token(model, i, end);
             if (id >= model->known) {
                 done->damaged = 1 + i;
                 continue;
@@ -57,6 +78,11 @@ void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t
             n++;
         }
         for (int64_t i = first; i < n; i++) {
+            if (i + WORDS_AHEAD < n) {
+                const uint64_t later = place + (uint64_t)plan->low[i + WORDS_AHEAD];
+                for (int64_t j = 0; j < model->negative; j++)
+                    PREFETCH(model->noise + noise_entry(model, draw(model->key, later * width + 1 + (uint64_t)j)));
+            }
             const uint64_t at = place + (uint64_t)plan->low[i];
             const int64_t reach = model->window - plan->high[i];
             plan->low[i] = (int32_t)(i - first < reach ? first : i - reach);
@@ -84,6 +110,7 @@ typedef struct {
     int32_t count;               /* targets */
     int32_t positive;            /* 1 where the first target is the word in the middle */
     uint32_t target[TARGETS];
+    uint32_t context[SHARE]; /* rows, for skip-gram */
 } task;
 
 typedef struct {
@@ -111,6 +138,9 @@ static int next_task(const wordgeo_sgns *model, const wordgeo_plan *plan, place 
     const int32_t low = plan->low[at->word], begin = (int32_t)(near * piece / pieces);
     t->near = (int32_t)(near * (piece + 1) / pieces) - begin;
     t->first = low + begin + (low + begin >= t->center); /* beyond the middle, one place further */
+    if (!model->cbow)
+        for (int32_t i = 0; i < t->near; i++)
+            t->context[i] = context_row(t, i);
     t->positive = at->noise == 0;
     t->count = 0;
     if (t->positive)

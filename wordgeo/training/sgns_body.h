@@ -90,10 +90,18 @@ TARGET static INLINE void NAME(add_lanes)(const float *sums, float *out) {
 #endif
 }
 
+/* Asks for a line of each row that a later task needs: some in each step of another loop, since a processor waits for
+ * few at once. */
+#define FETCH(k)                                                                                                       \
+    if (LANES == LINE || (k) % LINE == 0)                                                                              \
+        for (int j = 0; j < ROWS_AHEAD; j++)                                                                           \
+            PREFETCH(later[j] + (k));
+
 /* Both sides move by the rows of the other as they were: step[j * n + i] is that of context i and target j. */
 TARGET static INLINE void NAME(move_block)(float *const *context, float *const *target, int n, int count,
-                                           int64_t floats, const float *step) {
+                                           int64_t floats, const float *step, const float *const *later) {
     for (int64_t k = 0; k < floats; k += LANES) {
+        FETCH(k)
         V old[TARGETS], new[TARGETS];
         for (int j = 0; j < count; j++)
             new[j] = old[j] = LOAD(target[j] + k);
@@ -113,14 +121,14 @@ TARGET static INLINE void NAME(move_block)(float *const *context, float *const *
 }
 
 TARGET static void NAME(move)(float *const *context, float *const *target, int n, int count, int64_t floats,
-                              const float *step) {
+                              const float *step, const float *const *later) {
     switch (count) {
-    case 1: NAME(move_block)(context, target, n, 1, floats, step); break;
-    case 2: NAME(move_block)(context, target, n, 2, floats, step); break;
-    case 3: NAME(move_block)(context, target, n, 3, floats, step); break;
-    case 4: NAME(move_block)(context, target, n, 4, floats, step); break;
-    case 5: NAME(move_block)(context, target, n, 5, floats, step); break;
-    case 6: NAME(move_block)(context, target, n, 6, floats, step); break;
+    case 1: NAME(move_block)(context, target, n, 1, floats, step, later); break;
+    case 2: NAME(move_block)(context, target, n, 2, floats, step, later); break;
+    case 3: NAME(move_block)(context, target, n, 3, floats, step, later); break;
+    case 4: NAME(move_block)(context, target, n, 4, floats, step, later); break;
+    case 5: NAME(move_block)(context, target, n, 5, floats, step, later); break;
+    case 6: NAME(move_block)(context, target, n, 6, floats, step, later); break;
     }
 }
 
@@ -140,9 +148,11 @@ TARGET static void NAME(gather)(const wordgeo_sgns *model, const task *t, int64_
 
 /* Targets move by x; every row of the context by scale times the sum of what they would have moved x. */
 TARGET static void NAME(scatter)(const wordgeo_sgns *model, const task *t, int64_t slice, float *const *target,
-                                 const float *step, float scale, const float *x, float *moved) {
+                                 const float *step, float scale, const float *x, float *moved,
+                                 const float *const *later) {
     const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
     for (int64_t k = 0; k < floats; k += LANES) {
+        FETCH(k)
         V sum = SET1(0.0f);
         for (int j = 0; j < t->count; j++) {
             const V s = SET1(step[j]), old = LOAD(target[j] + k);
@@ -168,10 +178,10 @@ TARGET static INLINE V NAME(select)(WHOLE yes, V a, V b) {
 #define BELOW(a, b) (-(WHOLE)((a) < (b)))
 #endif
 
-/* From the products of all slices and labels (1 or 0) to steps, and the sum of the losses in `total`, lane by lane.
+/* From the products of all slices and labels (1 or 0) to steps, and the sum of the losses, if asked for, lane by lane.
  * exp to 2e-7 of its value by a polynomial after x = n log 2 + r; log(1 + e) = 2 artanh(e / (2 + e)) to 2e-7. */
 TARGET static void NAME(logistic)(const float *parts, int64_t slices, const float *labels, int count, float alpha,
-                                  float *step, double *total) {
+                                  float *step, double *total) { /* total may be NULL */
     const V one = SET1(1.0f), zero = SET1(0.0f), most = SET1(30.0f);
     ALIGNED float losses[LANES];
     for (int i = 0; i < count; i += LANES) {
@@ -196,6 +206,8 @@ TARGET static void NAME(logistic)(const float *parts, int64_t slices, const floa
         const V small = e / (one + e);              /* s(-size) */
         const V sigma = NAME(select)(negative, small, one - small);
         STORE(step + i, SET1(alpha) * (y - sigma));
+        if (!total)
+            continue;
         const V z = e / (SET1(2.0f) + e), square = z * z;
         V q = SET1(1.0f / 13.0f);
         q = FMADD(q, square, SET1(1.0f / 11.0f));
@@ -215,22 +227,21 @@ TARGET static void NAME(logistic)(const float *parts, int64_t slices, const floa
 }
 #undef BELOW
 
-/* Asks for some rows of a later task. */
-TARGET static INLINE void NAME(fetch)(const wordgeo_sgns *model, const task *t, int64_t slice, int first, int last) {
-    const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-    for (int j = first; j < last && j < t->count; j++) {
-        const float *row = row_of(model, model->out, slice, t->target[j]);
-        for (int64_t k = 0; k < floats; k += LINE)
-            PREFETCH(row + k);
-    }
+/* The rows of a task that are likely not at hand: its targets, and the word by which its window went on. */
+TARGET static INLINE void NAME(rows_ahead)(const wordgeo_sgns *model, const task *t, int64_t slice, const float **later) {
+    later[0] = row_of(model, model->in, slice, context_row(t, t->near - 1));
+    for (int j = 1; j < ROWS_AHEAD; j++)
+        later[j] = row_of(model, model->out, slice, t->target[j <= t->count ? j - 1 : 0]);
 }
 
 TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha, int first_slice,
                                  int last_slice, wordgeo_team *team, float *own, float *parts, int64_t *products) {
-    enum { RING = 2 * GROUP + 2 };
+    enum { RING = 4 * GROUP };
     ALIGNED float lanes[PRODUCTS * LANES], step[PRODUCTS], labels[PRODUCTS];
     float *context[GROUP][SHARE], *target[GROUP][TARGETS];
+    const float *later[ROWS_AHEAD];
     const int64_t stride = model->lines[model->slices] * LINE;
+    const int counts_loss = team->me == 0 || team->threads == 1; /* all have the same */
     task ring[RING];
     int64_t ready = 0, at = 0; /* tasks that were read, and done */
     place next = {0, 0, 0};
@@ -251,9 +262,7 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
             const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
             count = 0;
             for (int g = 0; g < group; g++) {
-                const task *t = &ring[(at + g) % RING], *later = &ring[(at + g + GROUP + 1) % RING];
-                if (at + g + GROUP + 1 < ready)
-                    NAME(fetch)(model, later, slice, 0, TARGETS / 2);
+                const task *t = &ring[(at + g) % RING];
                 for (int j = 0; j < t->count; j++)
                     target[g][j] = row_of(model, model->out, slice, t->target[j]);
                 int n = 1;
@@ -263,10 +272,10 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
                 } else {
                     n = t->near;
                     for (int i = 0; i < n; i++)
-                        context[g][i] = row_of(model, model->in, slice, context_row(t, i));
+                        context[g][i] = row_of(model, model->in, slice, t->context[i]);
                 }
                 NAME(multiply)(context[g], target[g], n, t->count, floats, lanes + (size_t)count * LANES);
-                for (int i = 0; i < n * t->count; i++)
+                for (int i = 0; slice == first_slice && i < n * t->count; i++)
                     labels[count + i] = i < n && t->positive ? 1.0f : 0.0f;
                 count += n * t->count;
             }
@@ -274,26 +283,25 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
                 NAME(add_lanes)(lanes + (size_t)i * LANES, shared + slice * PRODUCTS + i);
         }
         wordgeo_meet(team);
-        NAME(logistic)(shared, model->slices, labels, count, alpha, step, total);
+        NAME(logistic)(shared, model->slices, labels, count, alpha, step, counts_loss ? total : NULL);
         *products += count;
         for (int64_t slice = first_slice; slice < last_slice; slice++) {
             const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
             int done = 0;
             for (int g = 0; g < group; g++) {
-                const task *t = &ring[(at + g) % RING], *later = &ring[(at + g + GROUP + 1) % RING];
-                if (at + g + GROUP + 1 < ready)
-                    NAME(fetch)(model, later, slice, TARGETS / 2, TARGETS);
+                const task *t = &ring[(at + g) % RING];
+                NAME(rows_ahead)(model, at + g + AHEAD < ready ? &ring[(at + g + AHEAD) % RING] : t, slice, later);
                 for (int j = 0; j < t->count; j++)
                     target[g][j] = row_of(model, model->out, slice, t->target[j]);
                 if (model->cbow) {
                     float *x = own + 2 * g * stride + model->lines[slice] * LINE;
                     NAME(scatter)(model, t, slice, target[g], step + done, model->mean ? 1.0f : 1.0f / (float)t->near,
-                                  x, x + stride);
+                                  x, x + stride, later);
                     done += t->count;
                 } else {
                     for (int i = 0; i < t->near; i++)
-                        context[g][i] = row_of(model, model->in, slice, context_row(t, i));
-                    NAME(move)(context[g], target[g], t->near, t->count, floats, step + done);
+                        context[g][i] = row_of(model, model->in, slice, t->context[i]);
+                    NAME(move)(context[g], target[g], t->near, t->count, floats, step + done, later);
                     done += t->near * t->count;
                 }
             }
@@ -322,4 +330,5 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
 #undef NOISE
 #undef JOIN2
 #undef JOIN
+#undef FETCH
 #undef NAME

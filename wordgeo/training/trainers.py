@@ -41,9 +41,7 @@ def train_embeddings(
     `wordgeo.training.ppmi.train_ppmi`.
     """
     if config.algorithm not in WORD2VEC:
-        if resample is not None:
-            raise OptionError(f"resample is for {', '.join(WORD2VEC)}; {config.algorithm} counts the whole corpus")
-        return _train_counted(corpus, config, start_from, checkpoints, memory, progress)
+        return _train_counted(corpus, config, start_from, resample, checkpoints, memory, progress)
     if memory is not None:
         raise OptionError(f"memory is the budget of counting, which {config.algorithm} does not do; leave it out")
     return train_word2vec(
@@ -62,6 +60,7 @@ def _train_counted(
     corpus: EncodedCorpus,
     config: TrainingConfig,
     start_from: Embeddings | None,
+    resample: Resample | None,
     checkpoints: Checkpoints | None,
     memory: str | int | None,
     progress: Progress | bool | None,
@@ -71,9 +70,9 @@ def _train_counted(
     if config.algorithm == "glove":
         from wordgeo.training.glove import train_glove
 
-        return train_glove(corpus, config, checkpoints=checkpoints, memory=memory, progress=progress)
+        return train_glove(corpus, config, resample=resample, checkpoints=checkpoints, memory=memory, progress=progress)
     from wordgeo.training.ppmi import train_ppmi
 
     if checkpoints is not None:
         raise OptionError("ppmi has no epochs, and keeps no checkpoints; leave checkpoint_every and resume out")
-    return train_ppmi(corpus, config, memory=memory, progress=progress)
+    return train_ppmi(corpus, config, resample=resample, memory=memory, progress=progress)
