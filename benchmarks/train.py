@@ -12,6 +12,9 @@ the word that is new in each window weigh, read and written, if no cache held an
 import argparse
 import dataclasses
 import logging
+import os
+import re
+import subprocess
 import tempfile
 from pathlib import Path
 from time import perf_counter
@@ -47,6 +50,18 @@ def gensim_model(config: TrainingConfig, text: Path) -> Word2Vec:
     )  # fmt: skip
     model.build_vocab(corpus_file=str(text))
     return model
+
+
+def pword2vec(program: str, text: Path, config: TrainingConfig) -> float:
+    """What Ji et al.'s program says of itself at the end, without reading the vocabulary."""
+    command = [
+        program, "-train", text, "-output", text.with_suffix(".bin"), "-binary", 1, "-size", config.dim, "-window",
+        config.window, "-sample", config.sample, "-negative", config.negative, "-threads", config.threads, "-iter",
+        config.epochs, "-min-count", config.min_count,
+    ]  # fmt: skip
+    threads_of_blas = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": str(config.threads)}
+    done = subprocess.run(list(map(str, command)), env=threads_of_blas, capture_output=True, text=True, check=True)
+    return 1000 * float(re.findall(r"Words/sec: ([0-9.]+)k", done.stdout)[-1])
 
 
 def growth(config: TrainingConfig, corpora: dict[int, EncodedCorpus]) -> Table:
@@ -88,6 +103,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=2_000_000, help="how much of the corpus is used")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--pword2vec", metavar="PROGRAM", help="Ji et al.'s program, built from its repository")
     parser.add_argument("--algorithm", default="skipgram")
     for field in dataclasses.fields(TrainingConfig):
         if field.name in ("dim", "window", "negative", "sample", "min_count", "epochs", "threads"):
@@ -95,7 +111,7 @@ def main() -> None:
             parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default or 1), default=default)
     options = vars(parser.parse_args())
     source, most, rounds = options.pop("corpus"), options.pop("words"), options.pop("rounds")
-    growing = options.pop("growth")
+    growing, program = options.pop("growth"), options.pop("pword2vec")
     config = TrainingConfig(**{**options, "threads": options["threads"] or 1})
     logging.getLogger("wordgeo").setLevel(logging.ERROR)
 
@@ -139,6 +155,8 @@ def main() -> None:
             "gensim, iterator": gensim_iterator,
             "gensim, corpus_file": gensim_file,
         }
+        if program:
+            ways["pWord2Vec"] = lambda: pword2vec(program, text, config)
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
