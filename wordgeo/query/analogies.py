@@ -25,6 +25,7 @@ __all__ = ["COSMUL_EPSILON", "METHODS", "Answers", "Questions", "analogies"]
 METHODS = ("3cosadd", "3cosmul", "pairdirection")  # in the engine's order
 COSMUL_EPSILON = 1e-6
 
+QUESTIONS_A_THREAD = 2048
 FEW_QUESTIONS = 8  # up to so many have about as many words as questions, and a table of words saves nothing
 MEMORY_A_THREAD = 48 << 20  # beyond the answers; more questions are answered one half after the other
 TABLE_BYTES = 1 << 20  # tables of cosines, words × rows at a time: have to stay in the second-level cache
@@ -119,11 +120,14 @@ def analogies(
     if gold is not None:
         gold = np.where(_may_answer(gold, excluded, limit, candidates), gold, -1)
         asked.score(gold[order], scores)
-    table = Table(asked, scores)
+    # Many questions: each thread has its own. Few: the threads share the rows.
+    threads = resolve_threads(threads)
+    block = -(-len(rows) // threads) if len(rows) >= QUESTIONS_A_THREAD * threads else len(rows)
+    tables = [Table(asked[q : q + block], scores[q : q + block]) for q in range(0, len(rows), block)]
     found = search(
-        embeddings, len(rows), table.visit, k=k, exclude=None if excluded is None else excluded[order], limit=limit,
-        candidates=candidates, threads=threads, block=len(rows), rows_a_run=ROWS_A_RUN,
-        finish=table.finish,
+        embeddings, len(rows), lambda run, q, best: tables[q.start // block].visit(run, best), k=k,
+        exclude=None if excluded is None else excluded[order], limit=limit, candidates=candidates, threads=threads,
+        block=block, rows_a_run=ROWS_A_RUN, finish=lambda q, best: tables[q.start // block].finish(best),
     )  # fmt: skip
     back = np.argsort(order)
     if gold is None:
@@ -224,38 +228,38 @@ class Table:
         most = TABLE_BYTES // (2 * tables * int(np.diff(cuts[:, 1]).max())) // 32 * 32
         return min(ROWS_A_TILE, max(64, most))
 
-    def visit(self, run: Run, q: slice, best: Best) -> None:
-        """Offers the rows of a run to the questions `q`."""
+    def visit(self, run: Run, best: Best) -> None:
+        """Offers the rows of a run to the questions."""
         asked = self.questions
         if not best.memory:
-            best.memory.update(self._memory(run, q, best))
+            best.memory.update(self._memory(run, best))
         memory = best.memory
         with self.lock:
-            floors = self.floors[q].copy()
+            floors = self.floors.copy()
         _analogies.analogies(
-            asked.method, *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths[q], *self._rule(q),
-            best.exclude, self.gold[q], best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"],
+            asked.method, *memory["rows"], run.begin, run.end, *memory["words"], asked.lengths, *self._rule(),
+            best.exclude, self.gold, best.ranks, floors, *best.heaps, memory["pools"], *memory["codes"],
             *memory["scratch"],
         )  # fmt: skip
         with self.lock:
-            np.maximum(self.floors[q], floors, out=self.floors[q])
+            np.maximum(self.floors, floors, out=self.floors)
 
-    def finish(self, q: slice, best: Best) -> None:
+    def finish(self, best: Best) -> None:
         """Scores the rows that wait."""
         if memory := best.memory:
             with self.lock:
-                floors = self.floors[q].copy()
+                floors = self.floors.copy()
             _analogies.finish(
-                self.questions.method, *memory["rows"], *memory["words"], *self._rule(q), floors, *best.heaps,
+                self.questions.method, *memory["rows"], *memory["words"], *self._rule(), floors, *best.heaps,
                 memory["pools"],
             )  # fmt: skip
             memory.clear()
 
-    def _rule(self, q: slice) -> tuple[Any, ...]:
+    def _rule(self) -> tuple[Any, ...]:
         asked = self.questions
-        return asked.queries[q], asked.query_norms[q], asked.shifts[q], asked.epsilon
+        return asked.queries, asked.query_norms, asked.shifts, asked.epsilon
 
-    def _memory(self, run: Run, q: slice, best: Best) -> dict[str, Any]:
+    def _memory(self, run: Run, best: Best) -> dict[str, Any]:
         asked = self.questions
         (n, k), (cuts, members, places) = best.scores.shape, self.groups
         waiting = pools(n, k, max(LEAST_WAITING, 8 * k))
