@@ -378,6 +378,18 @@ def test_bad_queries_are_refused_and_inputs_never_change():
     for k in (0, -1, True, 2.0):
         with pytest.raises(OptionError, match="k is"):
             search.top_k(model, matrix, k=k)
+    for option, rows, words in (
+        ("candidates", [-1, 3], "candidates has row -1; the model has rows 0 to 19"),
+        ("candidates", [3, 20], "candidates has row 20"),
+        ("candidates", [[3]], r"candidates has shape \(1, 1\); give \[any\]"),
+        ("candidates", [0.5], "candidates has elements of type float64"),
+        ("exclude", [3, 4], r"exclude has shape \(2,\); give \[2, any\]"),
+        ("exclude", [[3]], r"exclude has shape \(1, 1\); give \[2, any\]"),
+    ):
+        with pytest.raises(OptionError, match=words):
+            search.top_k(model, matrix[:2], k=2, **{option: np.array(rows)})
+    with pytest.raises(OptionError, match="rows of different lengths"):
+        search.top_k(model, [[1.0] * 8, [1.0] * 7], k=2)
 
 
 def test_an_unsupported_instruction_set_is_one_clear_error():

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wordgeo.errors import OptionError
 
-__all__ = ["choice", "float_rows", "number", "whole_number"]
+__all__ = ["choice", "float_rows", "number", "row_numbers", "whole_number"]
 
 
 def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:
@@ -39,9 +39,24 @@ def choice(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
+def row_numbers(name: str, value: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """`value` as C-contiguous int64 of that shape (-1: any length)."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iu" and array.size:
+        raise OptionError(f"{name} has elements of type {array.dtype}; give the numbers of rows")
+    wanted = tuple(array.shape[i] if size < 0 else size for i, size in enumerate(shape[: array.ndim]))
+    if array.shape != wanted or array.ndim != len(shape):
+        shown = ", ".join("any" if size < 0 else str(size) for size in shape)
+        raise OptionError(f"{name} has shape {array.shape}; give [{shown}]")
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
 def float_rows(name: str, value: npt.ArrayLike, dimensions: int | None = None) -> npt.NDArray[np.float32]:
     """`value` as a C-contiguous float32 matrix of finite numbers, copied only where it is not one already."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise OptionError(f"{name} has rows of different lengths; give as many numbers in each") from None
     if array.dtype.kind not in "fiu":
         raise OptionError(f"{name} has elements of type {array.dtype}; give real numbers")
     if array.ndim != 2:

@@ -125,6 +125,7 @@ def test_lists_that_cannot_be_compared():
         ([good, np.array([[1, -1]])], "gaps"),
         ([good, np.array([[2, 2]])], "twice"),
         ([np.array([1, 2]), np.array([1, 2])], "same shape"),
+        ([good, good + 0.5], "elements of type float64"),
     ):
         with pytest.raises(OptionError, match=words):
             overlaps(lists)

@@ -17,7 +17,7 @@ from wordgeo.files import atomic_folder, write_json
 from wordgeo.progress import Progress, resolve_progress
 from wordgeo.query.screens import MOST_K, FloatScreen, Int8Copy, Queries, int8_repays
 from wordgeo.threads import resolve_threads, run_blocks
-from wordgeo.validate import number, whole_number
+from wordgeo.validate import number, row_numbers, whole_number
 
 __all__ = ["NeighborGraph", "Overlaps", "neighbor_graph", "overlaps"]
 
@@ -191,7 +191,7 @@ def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None
         raise OptionError(f"p is {p}; give a number between 0 and 1")
     if len(lists) < 2 or len({np.shape(each) for each in lists}) != 1 or np.ndim(lists[0]) != 2:
         raise OptionError("overlaps compares two or more arrays of the same shape [words, neighbours]")
-    stacked = np.ascontiguousarray(np.stack(lists), dtype=np.int64)
+    stacked = row_numbers("lists", np.stack(lists), (len(lists), -1, -1))
     models, n, k = stacked.shape
     if stacked.size == 0 or stacked.min() < 0:
         raise OptionError("a list of neighbours has gaps (row -1) or none at all; ask for fewer neighbours")

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from wordgeo import _fast
 from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError
 from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, Queries, Run, choose_screen
 from wordgeo.threads import resolve_threads, run_blocks
-from wordgeo.validate import float_rows, number, whole_number
+from wordgeo.validate import float_rows, number, row_numbers, whole_number
 
 __all__ = ["combine", "combine_lengths", "cosine_pairs", "farthest_first", "scores_of", "search", "top_k"]
 
@@ -167,12 +168,14 @@ def search(
     threads = resolve_threads(threads)
     size = len(embeddings) if limit is None else min(len(embeddings), whole_number("limit", limit, 1))
     if candidates is not None:
-        candidates = np.unique(np.asarray(candidates, dtype=np.int64))
+        candidates = np.unique(row_numbers("candidates", candidates, (-1,)))
+        if len(candidates) and not 0 <= candidates[0] <= candidates[-1] < len(embeddings):
+            wrong = candidates[0] if candidates[0] < 0 else candidates[-1]
+            raise OptionError(f"candidates has row {wrong}; the model has rows 0 to {len(embeddings) - 1}")
         candidates = candidates[candidates < size]
         size = len(candidates)
     k = min(k, max(size, 1))
-    if exclude is None:
-        exclude = np.empty((n, 0), dtype=np.int64)
+    exclude = np.empty((n, 0), dtype=np.int64) if exclude is None else row_numbers("exclude", exclude, (n, -1))
     exclude = np.ascontiguousarray(_places(exclude, candidates), dtype=np.int64)
     embeddings.norms  # noqa: B018  (computed here once, and not by every thread)
 
