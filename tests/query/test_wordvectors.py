@@ -70,6 +70,15 @@ def test_batches_equal_single_questions(model):
     assert model.similar_batch([]) == [] and model.analogy_batch([]) == []
 
 
+@pytest.mark.parametrize("kind", [list, tuple, np.array, lambda rows: [row.tolist() for row in rows]])
+def test_free_vectors_come_in_any_sequence(model, kind):
+    rows = np.array(model.vectors[:3])
+    batch = model.similar_batch(kind(rows), k=2)
+    assert [found.words for found in batch] == [model.similar(row, k=2).words for row in rows]
+    words = np.array(["king", "man"], dtype=object)  # as a column of a data frame is
+    assert [found.query for found in model.similar_batch(words, k=2)] == ["king", "man"]
+
+
 def test_analogies_exclude_the_words_of_the_question(model):
     for method in ("3cosadd", "3cosmul"):
         found = model.analogy("man", "king", "woman", k=5, method=method)
@@ -174,6 +183,8 @@ def test_unknown_words_name_what_may_have_been_meant(model):
         (lambda m: m.similar(np.eye(4)), "takes a word or one vector"),
         (lambda m: m.similar(np.ones(3)), "has 3 columns"),
         (lambda m: m.similar([0, 0, np.nan, 0]), "NaN"),
+        (lambda m: m.similar_batch([[0, 0, 1, 0], [0, 1]]), "rows of different lengths"),
+        (lambda m: m.similar_batch([[0, 0, 1, 0], "king"]), "is not a word"),
         (lambda m: m.analogy("king", "man", "queen", method="4cos"), "choose one of 3cosadd, 3cosmul"),
         (lambda m: m.analogy_batch([("king", "man")]), "three words"),
         (lambda m: m.odd(["king", "man"]), "three words or more"),
@@ -307,6 +318,7 @@ def test_approximate_neighbors_say_what_they_may_miss():
         [scores[word] for word in found.words] == found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
     )
     assert set(found.to_dict()) == {"query", "words", "scores", "indices", "recall"}
+    assert model.memory["approximate index"] > model.memory["vectors"]  # which it holds, and links
     with pytest.raises(OptionError, match="no filters"):
         model.similar("w7", approximate=True, top=50)
 

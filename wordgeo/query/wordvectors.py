@@ -19,6 +19,7 @@ from wordgeo.query.filters import Filter
 from wordgeo.query.ranks import ranks
 from wordgeo.query.screens import Int8Copy
 from wordgeo.results import Result, Table
+from wordgeo.validate import float_rows
 
 __all__ = ["Neighbors", "OddOneOut", "Rank", "WordVectors"]
 
@@ -138,8 +139,8 @@ class WordVectors(Embeddings):
         are `ApproximateNeighbors`, which say how many it finds on this model's own words.
         """
         candidates = self._candidates(filters)
-        if isinstance(words, np.ndarray) and words.dtype.kind != "U":
-            names, vectors, excluded = [f"vector {i}" for i in range(len(words))], words, None
+        if (free := _free_vectors(words)) is not None:
+            names, vectors, excluded = [f"vector {i}" for i in range(len(free))], free, None
         else:
             names = _words(words)
             rows = self.vocabulary.rows(names) if self.subwords is None else self.vocabulary.find(names)
@@ -333,6 +334,16 @@ class WordVectors(Embeddings):
         counts = None if self.counts is None else np.array(self.counts)
         parts = (self.subwords, self.training_state)
         return _rebuild, (np.array(blob), np.array(offsets), counts, np.array(self.vectors), self.provenance, parts)
+
+
+def _free_vectors(words: Any) -> npt.NDArray[np.float32] | None:
+    """The vectors [n, dimensions] that were given in the place of words; None for words."""
+    if hasattr(words, "__array__"):
+        given = np.asarray(words)
+        return None if given.dtype.kind in "OTU" else float_rows("queries", given)
+    if isinstance(words, (list, tuple)) and words and all(isinstance(one, (list, tuple, np.ndarray)) for one in words):
+        return float_rows("queries", words)
+    return None
 
 
 def _words(words: Any) -> list[str]:
