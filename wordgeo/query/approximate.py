@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,13 @@ class ApproximateIndex:
         self.index.hnsw.efSearch = EFFORT_TO_SEARCH
         self.index.add(Queries(embeddings.vectors, embeddings.norms).unit)
         self.recall = self._measure(embeddings)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the index: the vectors, and each one's links, offset and level."""
+        graph: Any = self.index.hnsw
+        links = 4 * graph.neighbors.size() + 8 * graph.offsets.size() + 4 * graph.levels.size()
+        return int(4 * self.index.ntotal * self.index.d + links)
 
     @classmethod
     def of(cls, embeddings: Embeddings) -> ApproximateIndex:

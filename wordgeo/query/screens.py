@@ -166,6 +166,11 @@ class FloatScreen:
         with np.errstate(divide="ignore", over="ignore"):
             self.scale = np.where(safe, 1.0 / norms, np.where(norms == 0, 0.0, np.nan)).astype(np.float32)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory beside the vectors."""
+        return self.scale.nbytes
+
     def visit(self, run: Run, queries: Queries, best: Best) -> None:
         """Updates `best`."""
         tile = np.empty((len(queries), ROWS_A_TILE), dtype=np.float32)
