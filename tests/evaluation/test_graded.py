@@ -264,7 +264,12 @@ def test_bad_lines_of_relations_are_noted(file, tmp_path):
     found = [(note.file, note.line, note.problem.split(";")[0]) for note in suite.notes]
     assert found[0] == ("Phase2Answers-1a.txt", 5, "not six pairs a:b (four, the least and the most illustrative)")
     assert found[-1] == ("Phase2Answers-1b.txt", 1, "its examples are missing")
-    (tmp_path / "bad" / "Phase1Questions-1a.txt").unlink()
+    shown = tmp_path / "bad" / "Phase1Questions-1a.txt"
+    shown.write_bytes(shown.read_bytes() + b"\xff:he\n")
+    lines = len(shown.read_bytes().splitlines())
+    again = load_suite(tmp_path / "bad").notes[0]
+    assert (again.file, again.line, again.problem) == (shown.name, lines, "not UTF-8 at byte 0")
+    shown.unlink()
     with pytest.raises(FormatError, match="without a relation"):
         load_suite(tmp_path / "bad")
 

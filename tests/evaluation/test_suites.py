@@ -67,6 +67,7 @@ def test_own_files_of_both_kinds_are_told_apart_by_their_content(file):
     assert analogies.name == "suite.txt"
     assert [(s.name, s.syntactic) for s in analogies.sections] == [("family", False), ("gram1", True), ("empty", False)]
     assert tuple(analogies.questions) == (Question(2, "boy", "girl", "he", "she"), Question(5, "a", "b", "c", "d"))
+    assert analogies.notes == (Note(6, "the section 'empty' has no question", False),)
     pairs = load_suite(str(file("# two words, a score\nnew york\tbig apple\t9.5\ntiger\tcat\t-1e1\n", "pairs.tsv")))
     assert pairs.pairs == (Pair(2, "new york", "big apple", 9.5), Pair(3, "tiger", "cat", -10.0))
 
@@ -226,6 +227,22 @@ def test_questions_without_sections_as_in_msr(tmp_path, file):
     paired = load_suite(tmp_path / "r.questions")
     assert [(s.name, s.questions[0].expected) for s in paired.sections] == [("JJ_JJR", "rougher"), ("NN_NNS", "dogs")]
     assert [note.line for note in paired.notes] == [3]
+    (tmp_path / "r.answers").write_bytes(b"JJ_JJR rougher\nNN_NNS \xff\nJJ_JJR bigger\nJJ_JJR x\n")
+    (tmp_path / "r.questions").write_text("good better rough\ncat cats dog\nbig bigger big\n")
+    (tmp_path / "read.txt").write_text("What this is.\n")
+    (tmp_path / "more").mkdir()
+    for name in ("s.questions", "s.answers"):
+        (tmp_path / "more" / name).write_bytes((tmp_path / f"r{name[1:]}").read_bytes())
+    folder = load_suite(tmp_path)
+    assert [q.expected for q in folder.questions] == ["rougher", "bigger"] * 2
+    assert [(note.file, note.line) for note in folder.notes if "answer without" in note.problem] == [
+        ("more/s.answers", 4),
+        ("r.answers", 4),
+    ]
+    assert {note.file for note in folder.notes if note.problem == "not UTF-8 at byte 7"} == {
+        "more/s.answers",
+        "r.answers",
+    }
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,10 @@ def read_relations(name: str, path: Path) -> RelationSuite:
         if shown is None:
             mine.append(Note(1, f"its examples are missing; put {QUESTIONS}{label}.txt beside it", skipped=True))
         else:
-            titles, examples = _examples(shown)
+            of_shown: Notes = []
+            titles, examples = _examples(shown, of_shown)
+            place = str(shown.relative_to(path))
+            notes += [dataclasses.replace(note, file=place) for note in in_order(of_shown)]
             found = _graded(list(read_lines(file, mine)), mine)
             if examples and found[0]:
                 relations.append(Relation(f"{label} {titles}".strip(), group if group != path.name else "", examples,
@@ -110,9 +113,9 @@ def _shown(file: Path, label: str) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def _examples(path: Path) -> tuple[str, tuple[Two, ...]]:
+def _examples(path: Path, notes: Notes) -> tuple[str, tuple[Two, ...]]:
     """Name of the relation, and the first run of pairs, each as `a:b`."""
-    lines = [text.strip() for _, text in read_lines(path, [])]
+    lines = [text.strip() for _, text in read_lines(path, notes)]
     named = NAMED.fullmatch(lines[0]) if lines else None
     found: list[Two] = []
     for text in lines[1:]:

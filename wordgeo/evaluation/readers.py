@@ -77,11 +77,9 @@ def read_folder(name: str, path: Path) -> Suite:
     if is_graded(path):
         return read_relations(name, path)
     files = sorted(file for file in path.rglob("*.txt") if file.is_file())
-    questions = sorted(path.glob("*.questions"))
-    if questions and not files:
-        suite = read_file(name, questions[0])
-        assert isinstance(suite, AnalogySuite)
-        return suite
+    questions = sorted(path.rglob("*.questions"))
+    if questions:
+        return _of_questions(name, path, questions)
     notes: Notes = []
     sections, words, categories = [], [], []
     for file in files:
@@ -105,6 +103,19 @@ def read_folder(name: str, path: Path) -> Suite:
     if words:
         return CategorySuite(name, str(path), tuple(words), tuple(categories), tuple(notes))
     raise FormatError("a folder without a benchmark; give one with a file of pairs, or of words, a section", path)
+
+
+def _of_questions(name: str, path: Path, files: Sequence[Path]) -> Suite:
+    """All files of questions below a folder (MSR), each with its answers beside it."""
+    sections: list[Section] = []
+    notes: Notes = []
+    for file in files:
+        suite = read_file(name, file)
+        assert isinstance(suite, AnalogySuite)
+        sections += suite.sections
+        place = file.parent.relative_to(path)
+        notes += [dataclasses.replace(note, file=str(place / (note.file or file.name))) for note in suite.notes]
+    return AnalogySuite(name, str(path), tuple(sections), tuple(notes))
 
 
 def _separator(text: str) -> str | None:
@@ -150,10 +161,12 @@ def _kind(path: Path, lines: Lines) -> str | None:
 
 def _sections(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
     sections: list[tuple[str, list[Question]]] = []
+    begins: list[int] = []
     for number, text in lines:
         words = text.split()
         if text.startswith(": "):
             sections.append((text.lstrip(": ").strip(), []))
+            begins.append(number)
         elif not sections:
             raise FormatError("stands before the first section; begin the file with a line ': name'", path, number)
         elif len(words) == 4:
@@ -161,6 +174,9 @@ def _sections(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
         else:
             hint = "; a section line is ': name', with a space" if text.startswith(":") else ""
             notes.append(Note(number, f"{counted(len(words), 'word')}, not 4{hint}", skipped=True))
+    for begin, (name, questions) in zip(begins, sections, strict=True):
+        if not questions:
+            notes.append(Note(begin, f"the section {name!r} has no question", skipped=False))
     return tuple(Section(name, tuple(questions)) for name, questions in sections)
 
 
@@ -171,7 +187,11 @@ def _msr(path: Path, lines: Lines, notes: Notes) -> tuple[Section, ...]:
         other = path.with_suffix(".answers")
         if not other.is_file():
             raise FormatError(f"the answers are missing; put {other.name} beside it", path)
-        answers = {number: text.split() for number, text in read_lines(other, notes)}
+        of_answers: Notes = []
+        answers = {number: text.split() for number, text in read_lines(other, of_answers)}
+        asked = {number for number, _ in lines}
+        of_answers += [Note(number, "an answer without a question", skipped=True) for number in answers.keys() - asked]
+        notes += [dataclasses.replace(note, file=other.name) for note in of_answers]
     sections: dict[str, list[Question]] = {}
     for number, text in lines:
         if text.startswith("#"):
