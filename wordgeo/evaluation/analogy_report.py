@@ -121,7 +121,7 @@ class AnalogyReport(BenchmarkReport):
         if self.near_ties:
             notes.append(
                 f"{len(self.near_ties)} near ties (scores less than {NEAR_TIE:g} apart), in lines "
-                + listed(str(record.line) for record in self.near_ties)
+                + listed(f"{record.line} ({record.section})" for record in self.near_ties)
             )
         values = [[row.name, *(getattr(row, name) for name in SHOWN)] for row in rows]
         return [Table(("section", *SHOWN), values, self.title(), notes + self.about_file())]
