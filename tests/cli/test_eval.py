@@ -70,6 +70,16 @@ def test_documents_and_errors(run, place):
     assert "<svg" in (place / "r.html").read_text()
 
 
+def test_errors_in_csv_are_the_questions_missed(run):
+    report = json.loads(run("b.txt", "--suite", "suite.txt", "--records", "--format", "json"))["results"][0]
+    missed = [(record["c"], record["answer"]) for record in report["records"] if record["correct"] is False]
+    rows = list(csv.DictReader(io.StringIO(run("b.txt", "--suite", "suite.txt", "--errors", "--format", "csv"))))
+    assert missed and [(row["c"], row["answer"]) for row in rows] == missed
+    assert all(row["model"] == "b.txt" and int(row["rank"]) > 1 for row in rows)
+    text = run("b.txt", "--suite", "suite.txt", "--protocol", "all", "--errors", "--format", "csv")
+    assert text.startswith("model,protocol,rule,section,line,before,after\n")
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs(run, method):
     assert method in run("a.txt", "--suite", "suite.txt", "--method", method)

@@ -13,7 +13,7 @@ import click
 from wordgeo.cli.licence import licence_accepted
 from wordgeo.cli.models import load_each
 from wordgeo.cli.options import given
-from wordgeo.cli.output import format_option, show, show_all, write_text
+from wordgeo.cli.output import format_option, show, show_all, show_rows, write_text
 
 if TYPE_CHECKING:
     from wordgeo.results import Result
@@ -64,7 +64,11 @@ METHODS = ["3cosadd", "3cosmul", "pairdirection", "3cosavg", "lrcos", "only-b", 
 @click.option("--yes", is_flag=True, help="With --fetch: you have read the licence and keep to it, do not ask.")
 @click.option("--list", "listing", is_flag=True, help="List the suites that have a name, and which of them are here.")
 @click.option("--records", is_flag=True, help="Put every question or pair with its answer into the JSON.")
-@click.option("--errors", is_flag=True, help="List the analogies missed; with --protocol all those that a rule moves.")
+@click.option(
+    "--errors",
+    is_flag=True,
+    help="List the analogies missed (CSV: them alone); with --protocol all those that a rule moves.",
+)
 @click.option("--markdown", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables there as well.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts there as well.")
 @click.option("--fail-under", type=float, metavar="X", help="Leave with exit code 3 if a score is below X.")
@@ -99,8 +103,6 @@ def evaluate(
     """
     import wordgeo as wg
     from wordgeo.evaluation import AnalogySuite, CategorySuite, compare_models, compare_protocols, load_suite, suites
-    from wordgeo.evaluation.analogy_report import AnalogyReport
-    from wordgeo.evaluation.choices import ChoiceReport
     from wordgeo.evaluation.documents import html_page
     from wordgeo.evaluation.documents import markdown as to_markdown
 
@@ -139,11 +141,14 @@ def evaluate(
     if style == "json" and comparisons:
         found = {"results": [r.to_dict() for r in results], "comparisons": [c.to_dict() for c in comparisons]}
         click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2))
+    elif style == "csv" and errors:
+        missed = [(name, result.errors()) for name, result in zip(names, results, strict=True) if _has_errors(result)]
+        show_rows([table for _, table in missed], [name for name, _ in missed], column="model")
     else:
         show_all([*results, *comparisons], [*names, *("comparison" for _ in comparisons)], style, column="model")
     if style == "table" and errors:
         for result in results:
-            if isinstance(result, (AnalogyReport, ChoiceReport)):
+            if _has_errors(result) and result.kind != "protocols":  # which has them among its tables
                 click.echo("\n" + result.errors().to_text())
     documents: list[tuple[Path | None, Callable[..., str]]] = [(markdown, to_markdown), (html, html_page)]
     for path, write in documents:
@@ -193,6 +198,11 @@ def _over_runs(ensembles: dict[str, set[str]], names: Sequence[str], results: Se
             if len(of_suite) > 1:
                 found.append(scores_over_runs(of_suite))
     return found
+
+
+def _has_errors(result: Any) -> bool:
+    """Whether it is of a kind whose questions are answered right or wrong."""
+    return result.kind in ("analogy", "choices", "protocols")
 
 
 def _demand(least: float, names: Sequence[str], reports: Sequence[Any]) -> None:

@@ -11,9 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from wordgeo.embeddings import Embeddings
-    from wordgeo.results import Result
+    from wordgeo.results import Result, Table
 
-__all__ = ["format_option", "show", "show_all", "show_models", "write_text"]
+__all__ = ["format_option", "show", "show_all", "show_models", "show_rows", "write_text"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -49,18 +49,22 @@ def show_all(results: Sequence[Result], names: Sequence[str], style: str, *, col
     if style == "json":
         _print_json({"results": [result.to_dict() for result in results]})
     elif style == "csv":
-        from wordgeo.results import Table
-
-        firsts = [result.tables()[0] for result in results]
-        columns = list(dict.fromkeys(name for table in firsts for name in table.columns))
-        rows: list[list[Any]] = []
-        for name, table in zip(names, firsts, strict=True):
-            for values in table.rows:
-                row = dict(zip(table.columns, values, strict=True))
-                rows.append([name, *(row.get(known) for known in columns)])
-        click.echo(Table((column, *columns), rows).to_csv(), nl=False)
+        show_rows([result.tables()[0] for result in results], names, column=column)
     else:
         click.echo("\n\n".join(table.to_text() for result in results for table in result.tables()))
+
+
+def show_rows(tables: Sequence[Table], names: Sequence[str], *, column: str) -> None:
+    """Prints tables as one in CSV: `column` says which of `names` a row belongs to, and what a row lacks is empty."""
+    from wordgeo.results import Table
+
+    columns = list(dict.fromkeys(name for table in tables for name in table.columns))
+    rows: list[list[Any]] = []
+    for name, table in zip(names, tables, strict=True):
+        for values in table.rows:
+            row = dict(zip(table.columns, values, strict=True))
+            rows.append([name, *(row.get(known) for known in columns)])
+    click.echo(Table((column, *columns), rows).to_csv(), nl=False)
 
 
 def show_models(models: Sequence[tuple[str, Embeddings]], style: str) -> None:

@@ -92,13 +92,16 @@ class ProtocolReport(Result):
             places = listed(f"{name} ({count})" for name, count in most)
             effects.append((e.protocol, e.rule, e.moved, e.to_right, e.from_right, places))
         tables = [scores, Table(names, effects, "Which rule moves how many questions", notes)]
+        moved = self.errors()
+        return [*tables, moved] if moved.rows else tables
+
+    def errors(self) -> Table:
+        """The questions that each rule moves; none in a report made without `records=True`."""
         moved = [
             (e.protocol, e.rule, q.section, q.line, q.before, q.after) for e in self.effects for q in e.questions or ()
         ]
-        if moved:
-            heads = ("protocol", "rule", "section", "line", "before", "after")
-            tables.append(Table(heads, moved, "Which questions each rule moves"))
-        return tables
+        heads = ("protocol", "rule", "section", "line", "before", "after")
+        return Table(heads, moved, "Which questions each rule moves")
 
 
 def compare_protocols(
