@@ -154,6 +154,7 @@ def test_suites_are_fetched_when_the_licence_is_accepted(recipes, wordgeo, place
     assert not list((place / "cache").rglob("two.txt"))
     done = wordgeo("eval", "--fetch", "--yes")
     assert done.code == 0 and done.out.strip() == str(place / "cache" / "suites" / "two" / "two.txt")
+    assert "CC BY 4.0" in done.err and "Do you" not in done.err
     for name in ("two", "present"):
         done = wordgeo("eval", "a.txt", "--suite", name, "--format", "json")
         assert json.loads(done.out)["results"][0]["suite"] == "two", done.err

@@ -13,8 +13,8 @@ __all__ = ["licence_accepted"]
 
 
 def licence_accepted(recipe: Recipe, yes: bool) -> bool:
-    """Whether the licence is accepted: by `--yes`, or where it was shown and confirmed."""
-    if recipe.url is None or yes:
+    """Whether the licence, which is shown, is accepted: by `--yes`, or by an answer."""
+    if recipe.url is None:
         return yes
     click.echo(f"{recipe.title}. {recipe.description}\nLicence: {recipe.licence} ({recipe.source})", err=True)
-    return click.confirm("Do you keep to it, and fetch it?", err=True)
+    return yes or click.confirm("Do you keep to it, and fetch it?", err=True)
