@@ -25,7 +25,8 @@ GRAPH_MARKER = "graph.json"
 WORDS_A_BLOCK = 1024  # a multiple of 16, and of the words and rows of a tile
 WORDS_A_TILE = 192
 ROWS_A_TILE = 512
-LEAST_WAITING = 48
+LEAST_WAITING = 192
+MOST_KEPT = 32 << 20  # bytes
 WORDS_A_COUNT = 4096  # words whose lists are compared at a time
 
 F32 = npt.NDArray[np.float32]
@@ -106,14 +107,25 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
     _fast.prepare_pools(lower, *waiting, pools)
     products = _Int8Products(embeddings) if int8_repays(embeddings, n, k) else _FloatProducts(embeddings)
 
+    threads = resolve_threads(threads)
+    free = [
+        (
+            np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
+            np.empty(ROWS_A_TILE, dtype=np.float32),
+            np.empty(ROWS_A_TILE, dtype=np.uint32),
+        )
+        for _ in range(threads)
+    ]
+
     def visit(i: int, j: int, both: bool) -> None:
         first, begin = i * WORDS_A_BLOCK, j * WORDS_A_BLOCK
         words, end = min(first + WORDS_A_BLOCK, n), min(begin + WORDS_A_BLOCK, size)
+        scratch = free.pop()
         _graph.visit(
             embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, words), begin,
-            end, both, pools, scores, rows, held, np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
-            np.empty(ROWS_A_TILE, dtype=np.float32), np.empty(ROWS_A_TILE, dtype=np.uint32),
+            end, both, pools, scores, rows, held, *scratch,
         )  # fmt: skip
+        free.append(scratch)
 
     def finish(i: int) -> None:
         run = slice(i * WORDS_A_BLOCK, min((i + 1) * WORDS_A_BLOCK, n))
@@ -122,7 +134,6 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
         unfilled = np.arange(k) >= held[run, None]
         rows[run][unfilled], scores[run][unfilled] = -1, np.nan
 
-    threads = resolve_threads(threads)
     progress.start("neighbours", len(_rounds(n, size)), "rounds")
     try:
         for pairs in _rounds(n, size):  # no two pairs of a round share a block, so threads never share a word
@@ -158,11 +169,18 @@ class _Int8Products:
     def __init__(self, embeddings: Embeddings) -> None:
         self.embeddings, self.copy = embeddings, Int8Copy.of(embeddings)
         self.of_rows = (np.empty(0, dtype=np.float32), self.copy.codes, self.copy.scales, self.copy.errors)
+        self._made: dict[int, tuple[np.ndarray, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
-        unit = Queries(self.embeddings.vectors[first:last], self.embeddings.norms[first:last]).unit
-        codes, _, corrections, scales, slack = self.copy.quantised(unit, 1)
-        return unit, codes, corrections, scales, slack
+        """Every block of words meets every block of rows, so what is made of its words is kept, as far as it fits."""
+        made = self._made.get(first)
+        if made is None:
+            unit = Queries(self.embeddings.vectors[first:last], self.embeddings.norms[first:last]).unit
+            codes, _, corrections, scales, slack = self.copy.quantised(unit, 1)
+            made = unit, codes, corrections, scales, slack
+            if len(self._made) < MOST_KEPT // (unit.nbytes + codes.nbytes):
+                self._made[first] = made
+        return made
 
 
 class _FloatProducts:
