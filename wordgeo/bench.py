@@ -305,5 +305,9 @@ def bandwidth(model: Embeddings, threads: int) -> float:
 def product_rate(threads: int) -> float:
     """GFLOP/s of float32 products that fit the caches: one on each thread, in BLAS without threads of its own."""
     x = np.random.default_rng(0).standard_normal((1536, 1536), dtype=np.float32)
-    seconds = _in_turns({"product": lambda: run_blocks(lambda i: x @ x, [(i,) for i in range(threads)], threads)}, 3)
+
+    def multiply(i: int) -> None:
+        x @ x
+
+    seconds = _in_turns({"product": lambda: run_blocks(multiply, [(i,) for i in range(threads)], threads)}, 3)
     return threads * 2 * len(x) ** 3 / seconds["product"] / 1e9
