@@ -98,7 +98,8 @@ def baseline(options):
 
 def growth(options):
     """How time grows, and how far each case is from what the machine can do at best."""
-    gigabytes, gigaflops = bandwidth(random_model(200_000, 200), resolve_threads()), product_rate()
+    threads = resolve_threads()
+    gigabytes, gigaflops = bandwidth(random_model(200_000, 200), threads), product_rate(threads)
     print(f"memory is read at {gigabytes:.1f} GB/s, float32 products run at {gigaflops:.0f} GFLOP/s")
     print("'bound' is the time in which that reads the int8 codes once, or multiplies queries and rows in float32,")
     print("whichever is longer; below 1, int8 products are faster than float32 ones could be.")

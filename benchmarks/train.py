@@ -74,7 +74,7 @@ def growth(config: TrainingConfig, corpora: dict[int, EncodedCorpus]) -> Table:
     changes += [{"negative": negative} for negative in (2, 10, 20)]
     changes += [{"min_count": least} for least in (50, 500)]
     changes += [{"words": words} for words in fewer]
-    most, reading = product_rate(), bandwidth(random_model(200_000, 200), config.threads)
+    most, reading = product_rate(config.threads), bandwidth(random_model(200_000, 200), config.threads)
     rows = []
     for change in changes:
         words = change.get("words", whole)

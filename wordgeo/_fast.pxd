@@ -6,6 +6,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from scipy.linalg.cython_blas cimport sgemm
 
 cdef extern from "kernels.h" nogil:
+    void fetch "wordgeo_fetch"(const float *, size_t)
     ctypedef struct kernel_set "wordgeo_kernels":
         const char *name
         double (*dot)(const float *, const float *, size_t) noexcept nogil

@@ -357,6 +357,8 @@ cdef void empty_pool(pool *waiting, const float[:, ::1] matrix, const double[::1
     # Scores what waits by the rule. What is now the k-th best bounds what may still come.
     cdef size_t i
     for i in range(waiting.count):
+        if i + 2 < waiting.count:
+            fetch(&matrix[waiting.rows[i + 2], 0], <size_t> matrix.shape[1])
         best_offer(best, score(matrix, norms, waiting.rows[i], query, query_norm), waiting.rows[i])
     settle(waiting, best)
 

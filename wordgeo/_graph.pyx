@@ -37,6 +37,7 @@ def visit(
     """Offers the rows J to the words I and, with `both`, the rows I to the words J."""
     cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, q, block, p, stop, i, found, row, word
     cdef Py_ssize_t m = unit.shape[0], steps = word_codes.shape[2] // 4
+    cdef float error
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
     with nogil:
@@ -69,9 +70,11 @@ def visit(
                         found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &errors[at], <size_t> p, <size_t> stop,
                                                                 waiting[word].floor - slack[block + q], &chosen[0])
                         for i in range(found):
-                            offer(&waiting[word], word, at + chosen[i], tile[q, chosen[i]],
-                                  errors[at + chosen[i]] + slack[block + q], matrix, norms, best_scores, best_rows,
-                                  held)
+                            row = at + chosen[i]
+                            error = errors[row] + slack[block + q]
+                            if not offer(&waiting[word], word, row, tile[q, chosen[i]], error):
+                                empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
+                                offer(&waiting[word], word, row, tile[q, chosen[i]], error)
                         p = stop
                 if both:
                     for i in range(count):
@@ -81,27 +84,31 @@ def visit(
                         found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &needed[0], 0, <size_t> count,
                                                                 -slack[block + q], &chosen[0])
                         for i in range(found):
-                            offer(&waiting[at + chosen[i]], at + chosen[i], row, tile[q, chosen[i]],
-                                  errors[at + chosen[i]] + slack[block + q], matrix, norms, best_scores, best_rows,
-                                  held)
+                            word = at + chosen[i]
+                            error = errors[word] + slack[block + q]
+                            if not offer(&waiting[word], word, row, tile[q, chosen[i]], error):
+                                empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
+                                offer(&waiting[word], word, row, tile[q, chosen[i]], error)
                 at += count
             block += height
 
 
-cdef void offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float value, float error,
-                const float[:, ::1] matrix, const double[::1] norms, float[:, ::1] best_scores,
-                int64_t[:, ::1] best_rows, int64_t[::1] held) noexcept nogil:
-    cdef best_list best
+cdef inline bint offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float value, float error) noexcept nogil:
+    # False where the pool is full. Called for every row that a screen lets through, so it passes no memoryviews.
     cdef float low = value - error, high = value + error
     if row == word or high < waiting.floor:
-        return
+        return True
     if not low == low or not high == high:  # the float32 product does not know this row
         low, high = -INFINITY, INFINITY
-    if not pool_offer(waiting, <uint32_t> row, low, high):
-        best = list_of(best_scores, best_rows, held, word)
-        empty_pool(waiting, matrix, norms, &matrix[word, 0], norms[word], &best)
-        held[word] = <int64_t> best.held
-        pool_offer(waiting, <uint32_t> row, low, high)
+    return pool_offer(waiting, <uint32_t> row, low, high)
+
+
+cdef void empty(pool *waiting, Py_ssize_t word, const float[:, ::1] matrix, const double[::1] norms,
+                float[:, ::1] best_scores, int64_t[:, ::1] best_rows, int64_t[::1] held) noexcept nogil:
+    # Scores what waits by the rule.
+    cdef best_list best = list_of(best_scores, best_rows, held, word)
+    empty_pool(waiting, matrix, norms, &matrix[word, 0], norms[word], &best)
+    held[word] = <int64_t> best.held
 
 
 def finish(
@@ -117,11 +124,8 @@ def finish(
     """Scores what still waits by the rule."""
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
-    cdef best_list best
     cdef Py_ssize_t word
     with nogil:
         for word in range(begin, end):
             pool_tidy(&waiting[word])
-            best = list_of(best_scores, best_rows, held, word)
-            empty_pool(&waiting[word], matrix, norms, &matrix[word, 0], norms[word], &best)
-            held[word] = <int64_t> best.held
+            empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)

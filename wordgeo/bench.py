@@ -140,7 +140,7 @@ def bench(
         report.finish()
     return BenchReport(
         len(model), model.dimensions, threads, _fast.instruction_set(), rounds, bandwidth(model, threads),
-        product_rate(), tuple(timings),
+        product_rate(threads), tuple(timings),
     )  # fmt: skip
 
 
@@ -302,7 +302,12 @@ def bandwidth(model: Embeddings, threads: int) -> float:
     return float(data.nbytes / seconds / 1e9)
 
 
-def product_rate() -> float:
-    """GFLOP/s of a float32 product that fits the caches, BLAS with its own threads."""
-    x = np.random.default_rng(0).standard_normal((2048, 2048), dtype=np.float32)
-    return 2 * 2048**3 / _in_turns({"product": lambda: x @ x}, 3)["product"] / 1e9
+def product_rate(threads: int) -> float:
+    """GFLOP/s of float32 products that fit the caches: one on each thread, in BLAS without threads of its own."""
+    x = np.random.default_rng(0).standard_normal((1536, 1536), dtype=np.float32)
+
+    def multiply(i: int) -> None:
+        x @ x
+
+    seconds = _in_turns({"product": lambda: run_blocks(multiply, [(i,) for i in range(threads)], threads)}, 3)
+    return threads * 2 * len(x) ** 3 / seconds["product"] / 1e9

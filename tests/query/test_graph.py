@@ -30,6 +30,7 @@ def products(request, monkeypatch):
     monkeypatch.setattr(screens, "SMALLEST_COPY", 1 if request.param == "int8" else 1 << 60)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
     monkeypatch.setattr(graph, "WORDS_A_BLOCK", 64)
+    monkeypatch.setattr(graph, "BLOCKS_AT_ONCE", 3)
     monkeypatch.setattr(graph, "WORDS_A_TILE", 24)
     monkeypatch.setattr(graph, "ROWS_A_TILE", 48)
 
@@ -52,10 +53,10 @@ def test_rounds_meet_every_pair_once_and_share_no_words():
     for n, size in ((1024, 1024), (5000, 5000), (5000, 9000), (6144, 7000), (100, 100), (3000, 3001)):
         met = set()
         for pairs in graph._rounds(n, size):
-            changed = [block for i, j, both in pairs for block in ((i, j) if both else (i,))]
+            changed = [block for i, j, _, both in pairs for block in ((i, j) if both else (i,))]
             assert len(changed) == len(set(changed))
-            for i, j, both in pairs:
-                directions = [(i, j), (j, i)] if both else [(i, j)]
+            for i, j, stop, both in pairs:
+                directions = [(i, j), (j, i)] if both else [(i, block) for block in range(j, stop)]
                 assert not met & set(directions)
                 met.update(directions)
         words, rows = -(-n // graph.WORDS_A_BLOCK), -(-size // graph.WORDS_A_BLOCK)

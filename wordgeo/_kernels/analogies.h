@@ -37,6 +37,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels.h"
+
 enum { WORDGEO_ADD, WORDGEO_MUL, WORDGEO_DIRECTION };
 
 #define WORDGEO_LOG_STEPS 4096.0 /* sums of three, each within 2^-3.9 and 2^0.9, fit int16 but for the lowest */
@@ -48,16 +50,6 @@ enum { WORDGEO_ADD, WORDGEO_MUL, WORDGEO_DIRECTION };
 typedef struct {
     float low, high; /* the score lies between them; infinite where nothing is known */
 } wordgeo_bounds;
-
-/* Asks for a row that is needed soon. */
-static inline void wordgeo_fetch(const float *row, size_t size) {
-#ifdef __GNUC__
-    for (size_t i = 0; i < size; i += 16)
-        __builtin_prefetch(row + i);
-#else
-    (void)row, (void)size;
-#endif
-}
 
 /* Puts a row of codes at its place among the 16 rows of a group. */
 static inline void wordgeo_put_in_group(const int16_t *row, size_t pairs, size_t place, int16_t *group) {

@@ -59,4 +59,14 @@ extern const wordgeo_kernels *const wordgeo_kernel_sets[];
 /* Whether this processor (and its system) can run the set of that name. */
 int wordgeo_processor_has(const char *name);
 
+/* Asks for a row that is needed soon. */
+static inline void wordgeo_fetch(const float *row, size_t size) {
+#ifdef __GNUC__
+    for (size_t i = 0; i < size; i += 16)
+        __builtin_prefetch(row + i);
+#else
+    (void)row, (void)size;
+#endif
+}
+
 #endif

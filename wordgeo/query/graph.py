@@ -23,9 +23,11 @@ __all__ = ["NeighborGraph", "Overlaps", "neighbor_graph", "overlaps"]
 
 GRAPH_MARKER = "graph.json"
 WORDS_A_BLOCK = 1024  # a multiple of 16, and of the words and rows of a tile
+BLOCKS_AT_ONCE = 16  # of rows that are no words: some tenths of a second, how long Ctrl-C waits
 WORDS_A_TILE = 192
 ROWS_A_TILE = 512
-LEAST_WAITING = 48
+LEAST_WAITING = 192
+MOST_KEPT = 32 << 20  # bytes
 WORDS_A_COUNT = 4096  # words whose lists are compared at a time
 
 F32 = npt.NDArray[np.float32]
@@ -106,14 +108,25 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
     _fast.prepare_pools(lower, *waiting, pools)
     products = _Int8Products(embeddings) if int8_repays(embeddings, n, k) else _FloatProducts(embeddings)
 
-    def visit(i: int, j: int, both: bool) -> None:
+    threads = resolve_threads(threads)
+    free = [
+        (
+            np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
+            np.empty(ROWS_A_TILE, dtype=np.float32),
+            np.empty(ROWS_A_TILE, dtype=np.uint32),
+        )
+        for _ in range(threads)
+    ]
+
+    def visit(i: int, j: int, stop: int, both: bool) -> None:
         first, begin = i * WORDS_A_BLOCK, j * WORDS_A_BLOCK
-        words, end = min(first + WORDS_A_BLOCK, n), min(begin + WORDS_A_BLOCK, size)
+        words, end = min(first + WORDS_A_BLOCK, n), min(stop * WORDS_A_BLOCK, size)
+        scratch = free.pop()
         _graph.visit(
             embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, words), begin,
-            end, both, pools, scores, rows, held, np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
-            np.empty(ROWS_A_TILE, dtype=np.float32), np.empty(ROWS_A_TILE, dtype=np.uint32),
+            end, both, pools, scores, rows, held, *scratch,
         )  # fmt: skip
+        free.append(scratch)
 
     def finish(i: int) -> None:
         run = slice(i * WORDS_A_BLOCK, min((i + 1) * WORDS_A_BLOCK, n))
@@ -122,10 +135,9 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
         unfilled = np.arange(k) >= held[run, None]
         rows[run][unfilled], scores[run][unfilled] = -1, np.nan
 
-    threads = resolve_threads(threads)
     progress.start("neighbours", len(_rounds(n, size)), "rounds")
     try:
-        for pairs in _rounds(n, size):  # no two pairs of a round share a block, so threads never share a word
+        for pairs in _rounds(n, size):  # threads never share a word
             run_blocks(visit, pairs, threads)
             progress.advance(1)
         run_blocks(finish, [(i,) for i in range(-(-n // WORDS_A_BLOCK))], threads)
@@ -133,24 +145,26 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
         progress.finish()
 
 
-def _rounds(n: int, size: int) -> list[list[tuple[int, int, bool]]]:
-    """Pairs of blocks (words, rows, whether the rows are all words) in rounds without a shared block of words.
+def _rounds(n: int, size: int) -> list[list[tuple[int, int, int, bool]]]:
+    """Blocks of words and of rows, (i, first j, the one behind the last, whether the rows are all words), in rounds
+    within which no block of words comes twice.
 
     First every block with itself; then, by the circle method, every pair of whole blocks of words once for both; last
     the rows that are no words, and the block in which words end, for the words alone.
     """
     whole, words, rows = n // WORDS_A_BLOCK, -(-n // WORDS_A_BLOCK), -(-size // WORDS_A_BLOCK)
-    rounds = [[(i, i, False) for i in range(words)]]
+    rounds = [[(i, i, i + 1, False) for i in range(words)]]
     players = list(range(whole)) + ([-1] if whole % 2 else [])
     for _ in range(len(players) - 1):
         half = len(players) // 2
         games = zip(players[:half], reversed(players[half:]), strict=True)
-        rounds.append([(i, j, True) for i, j in games if i >= 0 and j >= 0])
+        rounds.append([(i, j, j + 1, True) for i, j in games if i >= 0 and j >= 0])
         players = [players[0], players[-1], *players[1:-1]]
-    for j in range(whole, rows):
-        rounds.append([(i, j, False) for i in range(words) if i != j])
-    if words > whole:  # the last words look among the whole blocks, as these have looked among them
-        rounds += [[(whole, j, False)] for j in range(whole)]
+    for j in range(whole, rows, BLOCKS_AT_ONCE):
+        stop = min(j + BLOCKS_AT_ONCE, rows)
+        rounds.append([(i, begin, stop, False) for i in range(words) if (begin := j + (i == j)) < stop])
+    if words > whole > 0:  # the last words look among the whole blocks, as these have looked among them
+        rounds.append([(whole, 0, whole, False)])
     return [pairs for pairs in rounds if pairs]
 
 
@@ -158,11 +172,18 @@ class _Int8Products:
     def __init__(self, embeddings: Embeddings) -> None:
         self.embeddings, self.copy = embeddings, Int8Copy.of(embeddings)
         self.of_rows = (np.empty(0, dtype=np.float32), self.copy.codes, self.copy.scales, self.copy.errors)
+        self._made: dict[int, tuple[np.ndarray, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
-        unit = Queries(self.embeddings.vectors[first:last], self.embeddings.norms[first:last]).unit
-        codes, _, corrections, scales, slack = self.copy.quantised(unit, 1)
-        return unit, codes, corrections, scales, slack
+        """Every block of words meets every block of rows, so what is made of its words is kept, as far as it fits."""
+        made = self._made.get(first)
+        if made is None:
+            unit = Queries(self.embeddings.vectors[first:last], self.embeddings.norms[first:last]).unit
+            codes, _, corrections, scales, slack = self.copy.quantised(unit, 1)
+            made = unit, codes, corrections, scales, slack
+            if len(self._made) < MOST_KEPT // (unit.nbytes + codes.nbytes):
+                self._made[first] = made
+        return made
 
 
 class _FloatProducts:
