@@ -12,6 +12,7 @@ from setuptools import Extension, setup
 # Faster instructions are chosen at run time, function by function, so that one build runs everywhere.
 FLAGS = ["/O2", "/fp:precise"] if sys.platform == "win32" else ["-O3", "-ffp-contract=off", "-fno-math-errno"]
 KERNELS = "wordgeo/_kernels/"
+ANALOGIES = ["wordgeo/_fast.pxd", "wordgeo/_analogy_rule.pxd", KERNELS + "analogies.h"]
 
 
 def extension(name, *c_sources, depends=()):
@@ -41,8 +42,10 @@ setup(
                 "wordgeo._analogies",
                 KERNELS + "best.c",
                 KERNELS + "quantised.c",
-                depends=["wordgeo/_fast.pxd", KERNELS + "analogies.h"],
+                depends=[*ANALOGIES, "wordgeo/_analogy_tables.pxd"],
             ),
+            extension("wordgeo._analogy_rule", depends=ANALOGIES),
+            extension("wordgeo._analogy_tables", depends=[*ANALOGIES, "wordgeo/_analogy_tables.pxd"]),
             extension("wordgeo._words", depends=[KERNELS + "wordtable.h"]),
             extension(
                 "wordgeo.corpus._encode",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wordgeo import _analogies, _fast, _graph, reference
+from wordgeo import _analogy_tables, _fast, _graph, reference
 from wordgeo.query import screens
 from wordgeo.query.graph import _FloatProducts, _Int8Products
 from wordgeo.query.wordvectors import WordVectors
@@ -54,7 +54,7 @@ def test_codes_are_the_twins(d):
             made[-1] += [array.tobytes() for array in queries]
     assert made[0] == made[1]
     words = []
-    for module in (_analogies, reference):
+    for module in (_analogy_tables, reference):
         codes, errors = np.empty((50, 2 * -(-d // 2)), np.int16), np.empty(50)
         module.quantise_words(matrix, norms, 32767.0, codes, errors)
         words.append((codes.tobytes(), errors.tobytes()))

@@ -1,27 +1,36 @@
-"""Analogies a : b = c : x over unit vectors, through tables of cosines, question words x rows, tile by tile.
+"""The screen of analogies: which rows have to be scored, for the best answers and for the rank of a gold one.
 
-    ADD        cos(x, b - a + c)                                              Mikolov, Yih & Zweig 2013
-    MUL        s(x, b) s(x, c) / (s(x, a) + epsilon), s = (cos + 1) / 2       Levy & Goldberg 2014
-    DIRECTION  cos(b - a, x - c) = (cos(x, p) - cos(c, p)) / sqrt(2 - 2 cos(x, c)) with p along b - a; 0 where x = c
+Cosines come from a table, question words x rows, tile by tile (_analogy_tables.pyx). ADD and MUL, a sum of logarithms,
+are then sums of three int16 for each row and question, and DIRECTION the sum of what a and b make and the distance from
+c times the score it is compared with. _kernels/analogies.h has the bounds. Rows whose upper bound reaches the k-th
+highest lower bound wait in a pool, as in `_fast.screen8`, and are scored by the rule (_analogy_rule.pyx). For the rank
+of a gold answer, rows whose sums are too near to its score are compared by products in float, and scored only where
+these are too near as well. Questions are taken in groups that have few words, so that a table is small and tiles are
+wide.
 
-The rule scores all three from float64 cosines, rounded once. A table is made of int16 products; ADD and MUL, a sum of
-logarithms, are then sums of three int16 for each row and question, and DIRECTION the sum of what a and b make and the
-distance from c times the score it is compared with. _kernels/analogies.h has the bounds. Rows whose upper bound reaches
-the k-th highest lower bound wait in a pool, as in `_fast.screen8`, and are scored by the rule. For the rank of a gold
-answer, rows whose sums are too near to its score are compared by products in float, and scored only where these are
-too near as well. Questions are taken in groups that have few words, so that a table is small and tiles are wide.
-
-Nothing here validates or allocates; `wordgeo.query.analogies` does. The twins are in reference.py.
+Nothing here validates or allocates; `wordgeo.query.analogies` does.
 """
 
-from libc.math cimport INFINITY, NAN, sqrt
+from libc.math cimport INFINITY
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
-from libc.string cimport memcpy, memset
 
+from wordgeo._analogy_rule cimport (
+    ADD,
+    DIRECTION,
+    MUL,
+    analogy_bounds,
+    analogy_score,
+    bounds_of_row,
+    question,
+    question_of,
+    row_of,
+    space,
+    space_of,
+)
+from wordgeo._analogy_tables cimport aims_of_question, quantise_tile, set_slack, tabulate, tile
 from wordgeo._fast cimport (
     best_list,
     best_offer,
-    cosine,
     is_excluded,
     kernels,
     list_of,
@@ -34,227 +43,13 @@ from wordgeo._fast cimport (
 
 cdef extern from "analogies.h" nogil:
     enum:
-        ADD "WORDGEO_ADD"
-        MUL "WORDGEO_MUL"
-        DIRECTION "WORDGEO_DIRECTION"
         ANY_MAY_BE_NEAR "WORDGEO_ANY_MAY_BE_NEAR"
-    ctypedef struct analogy_bounds "wordgeo_bounds":
-        float low
-        float high
     void fetch "wordgeo_fetch"(const float *, size_t)
-    void put_in_group "wordgeo_put_in_group"(const int16_t *, size_t, size_t, int16_t *)
-    ctypedef struct aims_of_question "wordgeo_aims":
-        double floor
-        double gold
-        double slack
-        double shift
-        double more
     double aim_of "wordgeo_analogy_aim"(int, double, double, double)
-    double error_of "wordgeo_analogy_error"(int, const int16_t *, size_t, double, double, int32_t *)
     float factor_of "wordgeo_analogy_factor"(int, double, double)
     int sum16 "wordgeo_sum16"(int, int16_t, int16_t, int16_t)
     int marks_of "wordgeo_analogy_marks"(int, const aims_of_question *, int16_t *)
-    void direction_slack "wordgeo_direction_slack"(double, double, double, double, double, double, aims_of_question *)
     analogy_bounds sum_bounds "wordgeo_sum_bounds"(int, int, int, const aims_of_question *, double, double)
-    bint is_safe "wordgeo_is_safe"(double)
-    double float_error "wordgeo_float_error"(size_t)
-    analogy_bounds bounds_of "wordgeo_analogy_bounds"(int, const double *, double, double, double)
-
-cdef enum:
-    ROW_LENGTH = 32767  # of a row's codes; see analogies.h
-
-cdef double ROOM = 1.05  # bounds are taken so much wider than a tile needs, and then hold for most of those that follow
-
-# The rows that may answer and the words of the questions, as the rule reads them.
-cdef struct space:
-    int method
-    double epsilon
-    size_t d
-    const float *matrix
-    const double *norms
-    const int64_t *ids  # NULL for all rows
-    const float *vectors
-    const double *word_norms
-    double error  # of a cosine in float
-
-# What the rule asks of a question, apart from its row.
-cdef struct question:
-    const float *query  # the combined query for ADD, the direction b - a for DIRECTION
-    double query_norm
-    double shift  # cos(c, direction) for DIRECTION
-    const float *words[3]  # a, b, c
-    double[3] norms
-    bint safe  # for products in float
-
-
-cdef space space_of(int method, const float[:, ::1] matrix, const double[::1] norms, const int64_t[::1] ids,
-                    const float[:, ::1] vectors, const double[::1] word_norms, double epsilon) noexcept nogil:
-    cdef space made
-    made.method, made.epsilon, made.d = method, epsilon, <size_t> matrix.shape[1]
-    made.matrix, made.norms, made.ids = &matrix[0, 0], &norms[0], &ids[0] if ids.shape[0] else NULL
-    made.vectors, made.word_norms, made.error = &vectors[0, 0], &word_norms[0], float_error(made.d)
-    return made
-
-
-cdef inline question question_of(const space *where, const int32_t[:, ::1] questions, const float[:, ::1] queries,
-                                 const double[::1] query_norms, const double[::1] shifts, Py_ssize_t q) noexcept nogil:
-    cdef question asked
-    cdef int i
-    asked.query, asked.query_norm, asked.shift = &queries[q, 0], query_norms[q], shifts[q]
-    asked.safe = where.method == MUL or is_safe(asked.query_norm)
-    for i in range(3):
-        asked.words[i] = where.vectors + <size_t> questions[q, i] * where.d
-        asked.norms[i] = where.word_norms[questions[q, i]]
-        asked.safe = asked.safe and is_safe(asked.norms[i])
-    return asked
-
-
-cdef inline Py_ssize_t row_of(const space *where, Py_ssize_t place) noexcept nogil:
-    return place if where.ids == NULL else where.ids[place]
-
-
-cdef inline double cosine_of(const space *where, Py_ssize_t row, const float *y, double norm) noexcept nogil:
-    return cosine(kernels.dot(where.matrix + <size_t> row * where.d, y, where.d), where.norms[row], norm)
-
-
-cdef float analogy_score(const space *where, const question *asked, Py_ssize_t row) noexcept nogil:
-    # the rule, for each method
-    cdef double of_a, of_b, of_c, square
-    if where.method == ADD:
-        return <float> cosine_of(where, row, asked.query, asked.query_norm)
-    if where.method == DIRECTION and not (where.norms[row] > 0 and asked.norms[2] > 0 and asked.query_norm > 0):
-        return 0
-    of_c = cosine_of(where, row, asked.words[2], asked.norms[2])
-    if where.method == MUL:
-        of_a = cosine_of(where, row, asked.words[0], asked.norms[0])
-        of_b = cosine_of(where, row, asked.words[1], asked.norms[1])
-        return <float> (((of_b + 1) / 2) * ((of_c + 1) / 2) / ((of_a + 1) / 2 + where.epsilon))
-    square = 2 - 2 * of_c
-    if not square > 0:
-        return 0
-    return <float> ((cosine_of(where, row, asked.query, asked.query_norm) - asked.shift) / sqrt(square))
-
-
-cdef inline double near_cosine(const space *where, const float *x, const float *y, double norms) noexcept nogil:
-    return kernels.dot_float(x, y, where.d) / norms
-
-
-cdef analogy_bounds bounds_of_row(const space *where, const question *asked, Py_ssize_t row) noexcept nogil:
-    # Bounds of the score of a row by products in float.
-    cdef const float *x = where.matrix + <size_t> row * where.d
-    cdef double norm = where.norms[row]
-    cdef double[3] cosines
-    cdef analogy_bounds known
-    cdef int i
-    if not (asked.safe and is_safe(norm)):
-        known.low, known.high = -INFINITY, INFINITY
-        return known
-    if where.method == MUL:
-        for i in range(3):
-            cosines[i] = near_cosine(where, x, asked.words[i], norm * asked.norms[i])
-    else:
-        cosines[0] = near_cosine(where, x, asked.query, norm * asked.query_norm)
-        if where.method == DIRECTION:
-            cosines[1] = near_cosine(where, x, asked.words[2], norm * asked.norms[2])
-    return bounds_of(where.method, cosines, where.error, where.epsilon, asked.shift)
-
-
-def analogy_scores(
-    int method,
-    const float[:, ::1] matrix,        # IN [n, d]
-    const double[::1] norms,           # IN [n]
-    const int64_t[::1] rows,           # IN [s] the rows to score, -1 for none
-    const int64_t[::1] which,          # IN [s] the question of each
-    const float[:, ::1] vectors,       # IN [w, d] as in `analogies`
-    const double[::1] word_norms,      # IN [w]
-    const int32_t[:, ::1] questions,   # IN [m, 3]
-    const float[:, ::1] queries,       # IN [m, d]
-    const double[::1] query_norms,     # IN [m]
-    const double[::1] shifts,          # IN [m]
-    double epsilon,
-    float[::1] out,                    # OUT [s], NaN for none
-):
-    """The scores of given rows by the rule."""
-    cdef Py_ssize_t i
-    cdef space where
-    cdef question asked
-    if not rows.shape[0]:
-        return
-    with nogil:
-        where = space_of(method, matrix, norms, rows[:0], vectors, word_norms, epsilon)
-        for i in range(rows.shape[0]):
-            if rows[i] < 0:
-                out[i] = NAN
-                continue
-            asked = question_of(&where, questions, queries, query_norms, shifts, which[i])
-            out[i] = analogy_score(&where, &asked, rows[i])
-
-
-def quantise_words(
-    const float[:, ::1] matrix,        # IN [w, d]
-    const double[::1] norms,           # IN [w]
-    double length,                     # of the codes
-    int16_t[:, ::1] codes,             # OUT [w, d up to an even number]
-    double[::1] errors,                # OUT [w] bounds of |x / |x| - codes / length|
-):
-    """Codes of question words."""
-    cdef Py_ssize_t w
-    with nogil:
-        memset(&codes[0, 0], 0, <size_t> (codes.shape[0] * codes.shape[1]) * sizeof(int16_t))
-        for w in range(matrix.shape[0]):
-            errors[w] = quantised(&matrix[w, 0], norms[w], length, <size_t> matrix.shape[1], &codes[w, 0])
-
-
-cdef inline double quantised(const float *x, double norm, double length, size_t d, int16_t *codes) noexcept nogil:
-    # The margins cover the roundings in float64.
-    return sqrt(kernels.quantise16(x, length / norm if norm > 0 else 0, d, codes)) / length * (1 + 1e-6) + 1e-9
-
-
-def terms(
-    int method,
-    const int16_t[::1] cosines,        # IN [n]
-    double unit,                       # what a cosine of 1 is
-    double epsilon,                    # for MUL
-    int16_t[::1] out,                  # OUT [n]
-):
-    """What sums take from cosines: logarithms of s + epsilon for MUL, distances for DIRECTION."""
-    with nogil:
-        fill_terms(method, &cosines[0], <size_t> cosines.shape[0], unit, epsilon, &out[0])
-
-
-def float_cosines(
-    const float[:, ::1] matrix,        # IN [n, d]
-    const double[::1] norms,           # IN [n]
-    double[:, ::1] out,                # OUT [n, n]
-):
-    """All cosines of rows by products in float, and a bound of their errors: what rows are looked at again by."""
-    cdef Py_ssize_t i, j
-    cdef size_t d = <size_t> matrix.shape[1]
-    for i in range(matrix.shape[0]):
-        for j in range(matrix.shape[0]):
-            out[i, j] = kernels.dot_float(&matrix[i, 0], &matrix[j, 0], d) / (norms[i] * norms[j])
-    return float_error(d)
-
-
-cdef inline void fill_terms(int method, const int16_t *cosines, size_t count, double unit, double epsilon,
-                            int16_t *out) noexcept nogil:
-    if method == MUL:
-        kernels.logarithms16(cosines, count, <float> (unit * (1 + 2 * epsilon)), <float> (0.5 / unit), out)
-    else:
-        kernels.distances16(cosines, count, <float> (2 / unit), out)
-
-
-# A tile of rows, and the sums of one question or several with it: those of questions with the same (a, b) begin alike.
-cdef struct tile:
-    Py_ssize_t at
-    Py_ssize_t count
-    double row_error  # of the rows' codes
-    const int16_t *base
-    const int16_t *terms
-    size_t width
-    double unit
-    uint32_t *zeros  # zero rows score 0 by DIRECTION, which no sum knows
-    size_t n_zeros
 
 # All that is known of one question.
 cdef struct state:
@@ -319,7 +114,6 @@ def analogies(
     """Offers a run of rows to the k best of each question, and counts those before its gold answer."""
     cdef Py_ssize_t m = questions.shape[0], at = begin, i, q, p, done, last, stop, g, first_word, n_words
     cdef bint rows_changed
-    cdef double row_error
     cdef float floor
     cdef size_t used, kept
     cdef uint32_t many
@@ -344,18 +138,15 @@ def analogies(
         here.zeros, here.row_error, here.unit = &zeros[0], -1, unit
         while at < end:
             here.at, here.count = at, table.shape[1] if table.shape[1] < end - at else end - at
-            row_error = quantise_tile(&where, &here, row, codes)
-            rows_changed = row_error > here.row_error
-            if rows_changed:
-                here.row_error = row_error * ROOM
+            rows_changed = quantise_tile(&where, &here, row, codes)
             for g in range(cuts.shape[0] - 1):
                 q, last, first_word = cuts[g, 0], cuts[g + 1, 0], cuts[g, 1]
                 n_words = cuts[g + 1, 1] - first_word
-                if tabulate(&where, &here, codes, words, word_errors, &members[first_word], n_words, unit, word_codes,
+                if tabulate(&where, &here, codes, words, word_errors, &members[first_word], n_words, word_codes,
                             table, made, &errors[first_word], &alone[first_word]) or rows_changed:
                     for p in range(q, last):
                         set_slack(&where, &here, &questions[p, 0], &places[p, 0], word_errors, &errors[first_word],
-                                  lengths[p], shifts[p], unit, margin, &aims[p])
+                                  lengths[p], shifts[p], margin, &aims[p])
                         unclear[p] = <uint8_t> marks_of(method, &aims[p], &marks[p, 0])
                 while q < last:
                     kernels.differences16(&terms[places[q, 1], 0] if method == MUL else &table[places[q, 1], 0],
@@ -454,69 +245,6 @@ def finish(
             held[q] = <int64_t> best.held
 
 
-cdef double quantise_tile(const space *where, tile *here, int16_t[::1] row, int16_t[::1] codes) noexcept nogil:
-    # Codes of the rows; returns a bound of their errors.
-    cdef size_t pairs = <size_t> row.shape[0] // 2, r
-    cdef double worst = 0, error
-    cdef Py_ssize_t x
-    here.n_zeros = 0
-    row[row.shape[0] - 1] = 0
-    if here.count % 16:
-        memset(&codes[here.count // 16 * 32 * <Py_ssize_t> pairs], 0, pairs * 32 * sizeof(int16_t))
-    for r in range(<size_t> here.count):
-        x = row_of(where, here.at + <Py_ssize_t> r)
-        error = quantised(where.matrix + <size_t> x * where.d, where.norms[x], ROW_LENGTH, where.d, &row[0])
-        worst = error if error > worst else worst
-        put_in_group(&row[0], pairs, r % 16, &codes[r // 16 * pairs * 32])
-        if where.method == DIRECTION and not where.norms[x] > 0:
-            here.zeros[here.n_zeros] = <uint32_t> r
-            here.n_zeros += 1
-    return worst
-
-
-cdef bint tabulate(const space *where, const tile *here, const int16_t[::1] codes, const int16_t[:, ::1] words,
-                   const double[::1] word_errors, const int32_t *members, Py_ssize_t n, double unit,
-                   int16_t[:, ::1] word_codes, int16_t[:, ::1] table, int16_t[:, ::1] made, double *errors,
-                   int32_t *alone) noexcept nogil:
-    # Cosines of a group's words with a tile of rows, and what is made of them; returns whether the errors changed.
-    cdef size_t count = <size_t> here.count, pairs = <size_t> words.shape[1] // 2
-    cdef bint changed = False
-    cdef double error
-    cdef Py_ssize_t w
-    for w in range(n):
-        memcpy(&word_codes[w, 0], &words[members[w], 0], 2 * pairs * sizeof(int16_t))
-    kernels.tile16(&codes[0], (count + 15) // 16, pairs, &word_codes[0, 0], <size_t> n, &table[0, 0], here.width)
-    for w in range(n):
-        error = (1 + here.row_error) * word_errors[members[w]]
-        if where.method != ADD:
-            error = error_of(where.method, &table[w, 0], count, unit, here.row_error + error + 0.5 / unit, &alone[w])
-            fill_terms(where.method, &table[w, 0], count, unit, 0, &made[w, 0])
-        if where.method == MUL:  # of a only those of s + epsilon are asked for, of b and c those of s
-            kernels.logarithms16(&table[w, 0], count, <float> (unit * (1 + 2 * where.epsilon)), <float> (0.5 / unit),
-                                 &table[w, 0])
-        if error > errors[w] or errors[w] == INFINITY:
-            changed = True
-            errors[w] = error * ROOM
-    return changed
-
-
-cdef void set_slack(const space *where, const tile *here, const int32_t *words, const int32_t *places,
-                    const double[::1] word_errors, const double *errors, double length, double shift, double unit,
-                    double margin, aims_of_question *aims) noexcept nogil:
-    # How far off the sums of a question can be.
-    if where.method == DIRECTION:
-        direction_slack(here.row_error, (1 + here.row_error) * (word_errors[words[0]] + word_errors[words[1]]),
-                        errors[places[2]], unit, length, shift, aims)
-        if not where.word_norms[words[2]] > 0:
-            aims.slack = INFINITY
-        return
-    aims.slack = errors[places[0]] + errors[places[1]] + errors[places[2]] + margin
-    if where.method == ADD:
-        aims.slack = unit * (aims.slack + length * (here.row_error + 1e-6)) + 1.5
-        if not length > 1e-3:
-            aims.slack = INFINITY
-
-
 cdef void visit_in_steps(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude,
                          Py_ssize_t q, const int32_t *places, uint32_t *over, uint32_t *chosen,
                          size_t room) noexcept nogil:
@@ -602,6 +330,7 @@ cdef void uncount_odd(const space *where, const tile *here, const state *now, Py
 
 cdef void take_odd(const space *where, const tile *here, state *now, const int64_t[:, ::1] exclude,
                    Py_ssize_t q) noexcept nogil:
+    # Offers and compares them.
     cdef size_t i
     cdef int32_t at
     for i in range(here.n_zeros + 1):

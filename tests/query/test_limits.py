@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import wordgeo as wg
-from wordgeo import _analogies, _fast
+from wordgeo import _analogy_rule, _analogy_tables, _fast
 from wordgeo.query import screens
 from wordgeo.query.analogies import METHODS, Questions, Table, analogies
 from wordgeo.query.graph import neighbor_graph
@@ -198,7 +198,7 @@ def test_the_error_of_int16_codes_is_below_the_bound(kind, d):
     model = wg.from_arrays([f"w{i}" for i in range(80)], KINDS[kind](rng, 80, d).astype(np.float32))
     table = Table(Questions(model, np.arange(78).reshape(-1, 3), "3cosadd"), np.full(26, np.nan, np.float32))
     rows, errors = np.empty_like(np.empty((80, table.codes.shape[1]), np.int16)), np.empty(80)
-    _analogies.quantise_words(model.vectors, model.norms, 32767.0, rows, errors)
+    _analogy_tables.quantise_words(model.vectors, model.norms, 32767.0, rows, errors)
     products = rows.astype(np.int64) @ table.codes.astype(np.int64).T
     assert np.abs(products).max() <= 16383 * 2**17
     cells = (products + 2**16) >> 17
@@ -224,11 +224,11 @@ def test_every_logarithm_and_distance_is_as_near_as_bounds_take_it(unit, epsilon
     cosines = np.arange(-int(unit), int(unit) + 1, dtype=np.int16)
     s = (cosines / unit + 1) / 2
     out = np.empty_like(cosines)
-    _analogies.terms(METHODS.index("3cosmul"), cosines, unit, epsilon, out)
+    _analogy_tables.terms(METHODS.index("3cosmul"), cosines, unit, epsilon, out)
     known = s > 0.066
     assert np.abs(out - 4096 * np.log2(s + epsilon))[known].max() <= 0.6
     assert (out[~known] <= out[known].min() + 1).all()
-    _analogies.terms(METHODS.index("pairdirection"), cosines, unit, 0.0, out)
+    _analogy_tables.terms(METHODS.index("pairdirection"), cosines, unit, 0.0, out)
     distances = np.sqrt(2 - 2 * cosines / unit)
     assert np.abs(out - 16383 * distances)[distances > 0.25].max() <= 0.6
 
@@ -243,7 +243,7 @@ def test_the_error_of_products_in_float_is_below_the_bound(kind, d):
         model = wg.from_arrays([f"w{i}" for i in range(60)], matrix * np.float32(size))
         unit = model.vectors.astype(np.longdouble) / model.norms[:, None]
         found = np.empty((60, 60))
-        error = _analogies.float_cosines(model.vectors, model.norms, found)
+        error = _analogy_rule.float_cosines(model.vectors, model.norms, found)
         assert np.abs(found - unit @ unit.T).max() <= error
         assert error < 4e-6
 

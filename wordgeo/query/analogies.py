@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wordgeo import _analogies, _fast
+from wordgeo import _analogies, _analogy_rule, _analogy_tables, _fast
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.query.screens import Best, Run, pools
@@ -190,7 +190,7 @@ class Questions:
         """The score of one row for each question, or for the questions `which`; NaN for row -1."""
         places, vectors, norms = self.words
         which = np.arange(len(answers)) if which is None else which
-        _analogies.analogy_scores(
+        _analogy_rule.analogy_scores(
             self.method, self.embeddings.vectors, self.embeddings.norms, np.ascontiguousarray(answers), which, vectors,
             norms, places, self.queries, self.query_norms, self.shifts, self.epsilon, out,
         )  # fmt: skip
@@ -211,7 +211,7 @@ class Table:
         length *= 1 - 1e-6
         self.unit = ROW_LENGTH * length / 2.0**17
         self.codes, self.errors = np.empty((n, 2 * pairs), dtype=np.int16), np.empty(n)
-        _analogies.quantise_words(vectors, norms, length, self.codes, self.errors)
+        _analogy_tables.quantise_words(vectors, norms, length, self.codes, self.errors)
         self.groups = min((_groups(places, most) for most in WORDS_A_GROUP), key=self._work)
         # What is so good that k other rows are known to reach it; shared between threads.
         self.floors = np.full(len(places), -np.inf, dtype=np.float32)
