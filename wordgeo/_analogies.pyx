@@ -31,6 +31,7 @@ from wordgeo._analogy_tables cimport aims_of_question, quantise_tile, set_slack,
 from wordgeo._fast cimport (
     best_list,
     best_offer,
+    fetch,
     is_excluded,
     kernels,
     list_of,
@@ -44,7 +45,6 @@ from wordgeo._fast cimport (
 cdef extern from "analogies.h" nogil:
     enum:
         ANY_MAY_BE_NEAR "WORDGEO_ANY_MAY_BE_NEAR"
-    void fetch "wordgeo_fetch"(const float *, size_t)
     double aim_of "wordgeo_analogy_aim"(int, double, double, double)
     float factor_of "wordgeo_analogy_factor"(int, double, double)
     int sum16 "wordgeo_sum16"(int, int16_t, int16_t, int16_t)
