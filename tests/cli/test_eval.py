@@ -53,6 +53,16 @@ def test_all_protocols_side_by_side(run):
     run("a.txt", "--suite", "suite.txt", "--protocol", "all", "--fail-under", "1.1", code=3)
 
 
+def test_the_level_of_intervals(run):
+    narrow, wide = (
+        json.loads(run("a.txt", "--suite", "suite.txt", "--level", level, "--format", "json"))["results"][0]
+        for level in ("0.5", "0.99")
+    )
+    assert (narrow["level"], wide["level"]) == (0.5, 0.99)
+    assert wide["total"]["low"] < narrow["total"]["low"] <= narrow["total"]["high"] < wide["total"]["high"]
+    run("a.txt", "--suite", "suite.txt", "--level", "2", code=2)
+
+
 def test_two_models_are_compared(run):
     found = json.loads(run("a.txt", "b.txt", "--suite", "suite.txt", "--format", "json"))
     first, second = (one["score"] for one in found["results"])

@@ -99,7 +99,7 @@ def test_byte_order_marks_and_carriage_returns_are_read_and_noted(file):
     assert suite.sections[0].name == "s"
     assert suite.notes == (
         Note(1, "a byte order mark, which is left out", False),
-        Note(1, "CR before the line end, here and in all 3 lines", False),
+        Note(1, "CR before the line end, in 3 lines from here on", False),
         Note(3, "a CR character inside the line, which is read as a space", False),
         Note(4, "a CR character inside the line, which is read as a space", False),
         Note(4, "8 words, not 4", True),

@@ -59,6 +59,7 @@ METHODS = ["3cosadd", "3cosmul", "pairdirection", "3cosavg", "lrcos", "only-b", 
     type=click.Choice(["string", "row", "none"]),
     help="What of the given words may not answer.  [the protocol's own]",
 )
+@click.option("--level", type=float, metavar="P", help="How often intervals should cover the truth.  [0.95]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the bootstrap and of LRCos.")
 @click.option("--fetch", is_flag=True, help="Download the suite first, or all that can be; the licence is shown.")
 @click.option("--yes", is_flag=True, help="With --fetch: you have read the licence and keep to it, do not ask.")

@@ -38,7 +38,7 @@ def read_lines(path: Path, notes: Notes) -> Iterator[tuple[int, str]]:
             yield number, text
     if carriage_returns:
         count = len(carriage_returns)
-        notes.append(Note(carriage_returns[0], f"CR before the line end, here and in all {count} lines", skipped=False))
+        notes.append(Note(carriage_returns[0], f"CR before the line end, in {counted(count, 'line')} from here on", skipped=False))
 
 
 def counted(count: int, noun: str) -> str:
