@@ -37,8 +37,8 @@ def read_lines(path: Path, notes: Notes) -> Iterator[tuple[int, str]]:
         elif text.strip():
             yield number, text
     if carriage_returns:
-        count = len(carriage_returns)
-        notes.append(Note(carriage_returns[0], f"CR before the line end, in {counted(count, 'line')} from here on", skipped=False))
+        lines = counted(len(carriage_returns), "line")
+        notes.append(Note(carriage_returns[0], f"CR before the line end, in {lines} from here on", skipped=False))
 
 
 def counted(count: int, noun: str) -> str:
