@@ -191,8 +191,10 @@ TARGET static void NAME(logistic)(const float *parts, int64_t slices, const floa
         const V y = LOAD(labels + i);
         const WHOLE negative = BELOW(f, zero);
         V size = NAME(select)(negative, zero - f, f);
+        /* No number has no whole part, but stays in `size`. Lanes behind `count` may hold anything, and tell nothing. */
+        const V bounded = NAME(select)(BELOW(size, most), size, most);
         size = NAME(select)(BELOW(most, size), most, size);
-        const WHOLE n = CONVERT(size * SET1(1.44269504f) + SET1(0.5f), WHOLE);
+        const WHOLE n = CONVERT(bounded * SET1(1.44269504f) + SET1(0.5f), WHOLE);
         const V whole = CONVERT(n, V), r = whole * SET1(0.693145752f) - size + whole * SET1(1.42860677e-6f);
         V p = SET1(1.98412698e-4f);
         p = FMADD(p, r, SET1(1.38888889e-3f));
