@@ -32,10 +32,9 @@ class Asking:
 
     def __init__(self, config: ServiceConfig, registry: Registry, metrics: Metrics) -> None:
         self._config, self._registry, self._metrics = config, registry, metrics
-        most = {FAST: config.max_queue, SLOW: max(64, config.max_queue // 8)}
         self.lanes = {
-            name: Lane(name, most_waiting=waiting, deadline=config.deadline, metrics=metrics)
-            for name, waiting in most.items()
+            name: Lane(name, most_waiting=config.max_queue, deadline=config.deadline, metrics=metrics)
+            for name in (FAST, SLOW)
         }
         self._cache: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
 

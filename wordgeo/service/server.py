@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import multiprocessing
 import os
@@ -92,6 +93,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.freeze()  # modules and vocabularies stay: a collection in the midst of requests need not look at them
             self._began()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
