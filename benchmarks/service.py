@@ -144,7 +144,10 @@ def _encoded(method, path, body):
 
 
 def _generate(url, requests, seconds, connections, rate):
-    """(requests/s, p50, p99, statuses, wrong); with a rate requests begin on time whatever the answers do."""
+    """(requests/s, p50, p99, statuses, wrong); with a rate requests begin on time whatever the answers do.
+
+    Status 0 is a connection that ended without an answer.
+    """
     host, port = re.match(r"http://([^:]+):(\d+)", url).groups()
     data = [_encoded(*request[:3]) for request in requests]
     expected = [request[3] if len(request) > 3 else None for request in requests]
@@ -160,10 +163,14 @@ def _generate(url, requests, seconds, connections, rate):
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
             asked = time.perf_counter() if rate is None else max(due, begin)
             writer.write(data[at % len(data)])
-            head = await reader.readuntil(b"\r\n\r\n")
-            body = await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1]))
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+                body = await reader.readexactly(int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1]))
+                status = int(head[9:12])
+            except (ConnectionError, asyncio.IncompleteReadError):
+                status, body = 0, b""
+                reader, writer = await asyncio.open_connection(host, int(port))
             times.append(time.perf_counter() - asked)
-            status = int(head[9:12])
             statuses[status] = statuses.get(status, 0) + 1
             if status == 200 and expected[at % len(data)] not in (None, body):
                 wrong.append(at % len(data))
@@ -279,8 +286,10 @@ def soak(path, seconds):
         ("GET", f"/v1/models/{name}/similar?word={word}", None, answer)
         for word, answer in zip(words, answers, strict=True)
     ]
+    # A connection that waits for its turn is not to be taken for a silent one.
+    patient = ["--idle-timeout", "3600", "--read-timeout", "3600"]
     with (
-        ours(path, "--max-queue", "128", "--max-batch", "128") as service,
+        ours(path, "--max-queue", "128", "--max-batch", "128", *patient) as service,
         multiprocessing.get_context("spawn").Pool(1) as pool,
     ):
         highest = pool.apply(_generate, (service.url, requests, 5, CONNECTIONS, None))[0]

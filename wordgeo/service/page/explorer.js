@@ -355,7 +355,7 @@ async function invite() {
   const flat = known.map((one) => !("status" in one));
   const fit = asked.map((some) => flat.splice(0, some.length).every(Boolean));
   buttons.forEach((button, i) => { button.parentElement.hidden = !fit[i]; });
-  const own = fit.filter(Boolean).length < FEW ? frequent.words.filter((word) => /^\p{L}{4,}$/u.test(word)).slice(0, 5) : [];
+  const own = fit.filter(Boolean).length < FEW ? frequent.words.filter((word) => !asked.flat().includes(word) && /^\p{L}{4,}$/u.test(word)).slice(0, 5) : [];
   at("examples").querySelectorAll(".own").forEach((one) => one.remove());
   at("examples").append(...own.map((word) => make("li", { class: "own" },
     make("button", { type: "button", onclick: () => pick(word) }, make("b", {}, word), make("span", {}, "its nearest neighbours")))));
