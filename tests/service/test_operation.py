@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ from wordgeo.service import ServiceConfig
 def test_what_does_not_start_says_why_in_one_line(models, tmp_path, capsys) -> None:
     def refused(*args: object) -> str:
         with pytest.raises(SystemExit) as leaving:
-            main(["serve", *map(str, args)])
+            main(["serve", "--port", "0", *map(str, args)])
         assert leaving.value.code in (1, 2)
         error = capsys.readouterr().err
         assert len(error.splitlines()) == 1, error
@@ -45,6 +46,11 @@ def test_what_does_not_start_says_why_in_one_line(models, tmp_path, capsys) -> N
             "cannot listen": [models / "wiki", "--port", taken.getsockname()[1]],
             "is not a folder": ["--folder", tmp_path / "nothing"],
             "name a file of keys": [models / "wiki", "--keys", tmp_path / "nothing"],
+            "there are no keys": [models / "wiki", "--rate", 5],
+            "cannot write the access log": [models / "wiki", "--access-log", tmp_path / "no" / "log"],
+            "cannot keep evaluations": [models / "wiki", "--jobs", "/proc/x", "--workers", 2],
+            "what browsers send": [models / "wiki", "--origins", "lab.example"],
+            "cannot be a key's name": ["--new-key", "two words"],
         }
         for reason, args in cases.items():
             assert reason in refused(*args)
@@ -247,6 +253,13 @@ def test_metrics_say_what_happened(serve, models) -> None:
         assert 'wordgeo_request_seconds_count{endpoint="similar"} 3.0' in text
         assert 'wordgeo_batch_items_count{lane="questions"} 2.0' in text
         assert 'wordgeo_memory_bytes{kind="own"}' in text
+
+
+def test_metrics_are_of_all_workers(pair) -> None:
+    def of() -> list[int]:
+        return sorted(map(int, re.findall(r'wordgeo_memory_bytes{kind="own",pid="(\d+)"}', pair.get("/metrics").text)))
+
+    pair.until(lambda: of() == sorted(pair.workers))
 
 
 def test_metrics_are_not_public_by_accident(serve, models) -> None:

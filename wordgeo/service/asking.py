@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -152,7 +153,7 @@ class Asking:
         try:
             request = question.decoder.decode(body)
         except msgspec.ValidationError as problem:
-            raise _invalid(problem) from None
+            raise _invalid(problem, question) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise Problem("malformed", f"the body is not JSON: {problem}") from None
         single = request.item is not msgspec.UNSET
@@ -183,7 +184,7 @@ class Asking:
             options = {name: _LITERALS.get(value, value) for name, value in options.items()}
             request = msgspec.convert(options, question.request, strict=False)
         except msgspec.ValidationError as problem:
-            raise _invalid(problem) from None
+            raise _invalid(problem, question) from None
         return msgspec.structs.replace(request, item=item)
 
 
@@ -199,10 +200,13 @@ def _suggestions(served: Served, words: list[str], _: list[int]) -> list[tuple[s
     return [tuple(served.model.vocabulary.suggest(word)) for word in words]
 
 
-def _invalid(problem: msgspec.ValidationError) -> Problem:
+def _invalid(problem: msgspec.ValidationError, question: Question) -> Problem:
     """422, with the place that msgspec names in `$.place`."""
     text, _, place = str(problem).partition(" - at `$")
     place = place.rstrip("`").lstrip(".")
+    if unknown := re.fullmatch("Object contains unknown field `(.*)`", text, re.DOTALL):
+        there = ", ".join(question.options) or "none"
+        return Problem("invalid", f"{unknown[1]} is no option of {question.name}; there are: {there}", place=unknown[1])
     return Problem("invalid", f"{place}: {text}", place=place) if place else Problem("invalid", text)
 
 

@@ -186,8 +186,8 @@ def api(
 
     @app.get("/metrics", tags=["operation"], summary="For Prometheus", response_class=PlainTextResponse)
     async def show_metrics() -> Response:
-        metrics.reloaded(registry.reloads)
-        text, media_type = metrics.page(asking.waiting)
+        metrics.present(asking.waiting, registry.reloads)
+        text, media_type = metrics.page()
         return Response(text, media_type=media_type)
 
     _add_pages(app)

@@ -133,9 +133,9 @@ def _work(config: ServiceConfig, listening: socket.socket, began: Any) -> None:
 
 
 def _supervise(config: ServiceConfig, listening: socket.socket) -> None:
-    from wordgeo.service.registry import Registry
+    from wordgeo.service.app import build
 
-    Registry(config)  # says what is wrong before any worker starts, and leaves the int8 copies for them to map
+    build(config)  # says what is wrong before any worker starts, and leaves the int8 copies for them to map
     with tempfile.TemporaryDirectory(prefix="wordgeo-serve-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         if config.jobs is None:
