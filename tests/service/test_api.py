@@ -155,6 +155,11 @@ def test_an_unknown_option_is_named_with_those_there_are(service) -> None:
     found = service.problem(service.ask("query", {"item": "king", "match": ".*"}), 422, "invalid")
     assert found["place"] == "match"
     assert "match is no option of query; there are: k, exclude, top" in found["detail"]
+    found = service.problem(service.ask("similar", {"item": "king", "exclude": "all"}), 422, "invalid")
+    assert (found["place"], found["detail"]) == (
+        "exclude",
+        "exclude: Invalid enum value 'all'; give row, string, none",
+    )
 
 
 def test_an_empty_batch_is_well(service) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs
 
 import msgspec
@@ -207,6 +207,9 @@ def _invalid(problem: msgspec.ValidationError, question: Question) -> Problem:
     if unknown := re.fullmatch("Object contains unknown field `(.*)`", text, re.DOTALL):
         there = ", ".join(question.options) or "none"
         return Problem("invalid", f"{unknown[1]} is no option of {question.name}; there are: {there}", place=unknown[1])
+    if text.startswith("Invalid enum value"):
+        field = next(field for field in msgspec.structs.fields(question.request) if field.name == place)
+        text = f"{text}; give {', '.join(get_args(field.type))}"
     return Problem("invalid", f"{place}: {text}", place=place) if place else Problem("invalid", text)
 
 

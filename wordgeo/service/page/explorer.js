@@ -266,7 +266,7 @@ function explain(error, question) {
   const found = error instanceof Problem ? error.document : { detail: "The page failed; reload it." };
   const box = at("message");
   if (found.status === 401) at("key-dialog").showModal();
-  const title = found.status === 404 ? "Not in the vocabulary" : found.status === 503 ? "Busy" : "That did not work";
+  const title = { 401: "A key is needed", 404: "Not in the vocabulary", 503: "Busy" }[found.status] ?? "That did not work";
   box.replaceChildren(make("h2", {}, title), make("p", {}, found.suggestions?.length ? found.detail.replace(/; did you mean.*$/, ".") : found.detail));
   if (found.suggestions?.length) {
     const replace = (word) => {
