@@ -127,6 +127,12 @@ def test_slow_and_silent_clients_are_sent_away(small) -> None:
     assert {name: status(answer) for name, answer in answers.items()} == dict.fromkeys(cases, 408)
 
 
+def test_an_idle_connection_is_closed(serve, models) -> None:
+    with serve(models / "wiki", "--idle-timeout", 1) as running:
+        answer = running.raw(b"GET " + ASK + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (status(answer), b"connection: close" in answer) == (200, False)
+
+
 def test_a_trickle_of_headers_does_not_win_time(small) -> None:
     ended = threading.Event()
     with socket.create_connection((small.host, small.port), timeout=120) as connection:

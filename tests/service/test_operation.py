@@ -90,6 +90,14 @@ def test_settings_come_from_a_file_and_the_command_line_wins(tmp_path) -> None:
         ServiceConfig.read(tmp_path / "nothing")
 
 
+def test_the_example_of_a_file_of_settings(tmp_path) -> None:
+    docs = Path(__file__).parents[2] / "docs" / "service.md"
+    found = re.search(r"```toml\n(.*?)```", docs.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "serve.toml"
+    path.write_text(found[1], encoding="utf-8")
+    assert ServiceConfig.read(path).workers == 2
+
+
 def test_a_new_key_is_printed_with_its_line(capsys) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--new-key", "team"])

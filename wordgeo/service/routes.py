@@ -134,8 +134,10 @@ def api(
     async def vocabulary(
         request: fastapi.Request,
         model: ModelName,
-        prefix: Annotated[str | None, fastapi.Query(max_length=256, description="Words that begin so.")] = None,
-        near: Annotated[str | None, fastapi.Query(max_length=64, description="Words spelled nearly so.")] = None,
+        prefix: Annotated[
+            str | None, fastapi.Query(max_length=256, description="Words that begin so.", examples=["kin"])
+        ] = None,
+        near: Annotated[str | None, fastapi.Query(max_length=64, description="Or words spelled nearly so.")] = None,
         limit: Annotated[int, fastapi.Query(ge=1, le=MOST_LISTED)] = 20,
     ) -> Response:
         if (prefix is None) == (near is None):
