@@ -70,7 +70,7 @@ def wiki(models: Path) -> wg.WordVectors:
     return wg.load(models / "wiki")
 
 
-PATIENCE = 120.0  # seconds, of a machine that is busy with other things: what takes longer hangs
+PATIENCE = 300.0  # seconds, of a machine that is busy with other things: what takes longer hangs
 
 # Services are forked from a process that has imported what they need, which takes most of the time of a start.
 forks = multiprocessing.get_context("forkserver")

@@ -14,7 +14,7 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = os.environ.get("WORDGEO_TEST_BROWSER") or shutil.which("chromium") or shutil.which("chromium-browser")
-PATIENCE = 120  # seconds, of a machine that is busy with other things
+PATIENCE = 300  # seconds, of a machine that is busy with other things
 ANSWERED = "!document.querySelector('#answers').hidden && !document.querySelector('#answers').hasAttribute('aria-busy')"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here (set WORDGEO_TEST_BROWSER)")
 

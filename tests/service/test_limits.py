@@ -135,7 +135,7 @@ def test_an_idle_connection_is_closed(serve, models) -> None:
 
 def test_a_trickle_of_headers_does_not_win_time(small) -> None:
     ended = threading.Event()
-    with socket.create_connection((small.host, small.port), timeout=120) as connection:
+    with socket.create_connection((small.host, small.port), timeout=300) as connection:
         connection.sendall(b"GET " + ASK + b" HTTP/1.1\r\n")
 
         def trickle() -> None:
@@ -167,7 +167,7 @@ def test_more_connections_than_are_taken(small) -> None:
     statuses = []
     connections = []
     for _ in range(60):
-        connection = socket.create_connection((small.host, small.port), timeout=120)
+        connection = socket.create_connection((small.host, small.port), timeout=300)
         connections.append(connection)
         try:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -214,7 +214,7 @@ def test_ten_thousand_bad_inputs(small) -> None:
         "approximat",
         "",
     ]
-    connection = http.client.HTTPConnection(small.host, small.port, timeout=120)
+    connection = http.client.HTTPConnection(small.host, small.port, timeout=300)
     seen: dict[int, int] = {}
     for i in range(10_000):
         if i % 2:

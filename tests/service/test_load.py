@@ -37,7 +37,7 @@ async def load(
     answers = []
 
     async def client(number: int) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=120) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=300) as http:
             at = number
             while len(answers) < enough or (stop is not None and not stop.is_set()):
                 word = words[at % len(words)]
@@ -87,13 +87,13 @@ def test_concurrent_questions_are_not_mixed(serve, models, expected) -> None:
 def test_questions_that_wait_are_gathered(serve, models, wiki) -> None:
     """While the engine has something large to do, single questions come: they are answered as one batch or two."""
     with serve(models / "wiki", "--cache", 0, "--threads", 1, "--deadline", 60, "--max-queue", 9000) as service:
-        large = [httpx.AsyncClient(base_url=service.url, timeout=120) for _ in range(4)]
+        large = [httpx.AsyncClient(base_url=service.url, timeout=300) for _ in range(4)]
 
         async def ask() -> list[httpx.Response]:
             body = {"items": [["king", "w1"]] * 1000}
             slow = [asyncio.create_task(http.post("/v1/models/wiki/rank", json=body)) for http in large]
             await slow[0]
-            async with httpx.AsyncClient(base_url=service.url, timeout=120) as http:
+            async with httpx.AsyncClient(base_url=service.url, timeout=300) as http:
                 path = "/v1/models/wiki/similar?k=3&word=w"
                 found = await asyncio.gather(*(http.get(f"{path}{i}") for i in range(80)))
             await asyncio.gather(*slow)
@@ -125,7 +125,7 @@ def test_ten_times_the_capacity_is_refused_and_passes(serve, models, expected) -
 
         async def flood() -> list[httpx.Response]:
             limits = httpx.Limits(max_connections=100)
-            async with httpx.AsyncClient(base_url=service.url, timeout=120, limits=limits) as http:
+            async with httpx.AsyncClient(base_url=service.url, timeout=300, limits=limits) as http:
                 return await asyncio.gather(*(http.post("/v1/models/wiki/similar", json=heavy(100)) for _ in range(60)))
 
         answers = [answer for _ in range(3) for answer in asyncio.run(flood())]
@@ -150,7 +150,7 @@ def test_a_question_has_a_deadline(serve, models) -> None:
 
         def ask() -> None:
             body = {"items": [["king", "w1"]] * 1000}
-            answer = httpx.post(f"{service.url}/v1/models/wiki/rank", json=body, timeout=120)
+            answer = httpx.post(f"{service.url}/v1/models/wiki/rank", json=body, timeout=300)
             answers.append((answer.status_code, answer.json().get("type", "")))
 
         threads = [threading.Thread(target=ask) for _ in range(8)]

@@ -62,7 +62,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(models, packa
     if package == "httpx":
         ask = ["similar", "http://127.0.0.1:9/wiki", "king"]
     code = f"import sys; sys.modules[{package!r}] = None; from wordgeo.cli import main; main({ask!r})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
     assert "pip install 'wordgeo[serve]'" in done.stderr
 
@@ -113,7 +113,7 @@ def test_it_ends_after_what_it_accepted(serve, models, tmp_path) -> None:
         ready: list[int] = []
 
         async def ask(word: str) -> None:
-            async with httpx.AsyncClient(base_url=service.url, timeout=120) as http:
+            async with httpx.AsyncClient(base_url=service.url, timeout=300) as http:
                 while True:
                     try:
                         response = await http.post("/v1/models/wiki/similar", json={"items": [word] * 200})
@@ -123,7 +123,7 @@ def test_it_ends_after_what_it_accepted(serve, models, tmp_path) -> None:
                     answers.append(response.status_code)
 
         async def watch() -> None:
-            async with httpx.AsyncClient(base_url=service.url, timeout=120) as http:
+            async with httpx.AsyncClient(base_url=service.url, timeout=300) as http:
                 while True:
                     try:
                         response = await http.get("/readyz")
