@@ -21,6 +21,7 @@ from wordgeo.errors import MissingExtraError, OptionError, ServiceError, Unknown
 from wordgeo.query.approximate import ApproximateNeighbors
 from wordgeo.query.wordvectors import Neighbors, OddOneOut, Rank
 from wordgeo.stability import Agreement
+from wordgeo.validate import number, whole_number
 
 if TYPE_CHECKING:
     import httpx
@@ -40,6 +41,8 @@ class _Settings:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise OptionError(f"{url!r} is not the address of a service; give one such as http://127.0.0.1:8080")
+        whole_number("retries", retries, 0)
+        number("timeout", timeout, 0.001)
         self.url = url.rstrip("/")
         self._retries = retries
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
@@ -186,7 +189,10 @@ class RemoteModel:
 
     def similar_batch(self, words: Iterable[Any], /, k: int = 10, **options: Any) -> list[Neighbors]:
         """As `WordVectors.similar_batch`."""
-        return [_neighbors(one) for one in self._ask("similar", [_item(word) for word in words], {"k": k, **options})]
+        return [
+            _neighbors(one)
+            for one in self._ask("similar", [_item(word) for word in _several(words)], {"k": k, **options})
+        ]
 
     def analogy(self, a: str, b: str, c: str, k: int = 10, **options: Any) -> Neighbors:
         """As `WordVectors.analogy`."""
@@ -202,7 +208,7 @@ class RemoteModel:
 
     def query_batch(self, expressions: Iterable[str], /, k: int = 10, **options: Any) -> list[Neighbors]:
         """As `WordVectors.query_batch`."""
-        return [_neighbors(one) for one in self._ask("query", [*expressions], {"k": k, **options})]
+        return [_neighbors(one) for one in self._ask("query", _several(expressions), {"k": k, **options})]
 
     def similarity(self, a: str, b: str) -> float:
         """As `WordVectors.similarity`."""
@@ -219,7 +225,7 @@ class RemoteModel:
 
     def odd_batch(self, groups: Iterable[Iterable[str]]) -> list[OddOneOut]:
         """As `WordVectors.odd_batch`."""
-        return [_odd(one) for one in self._ask("odd", [[*group] for group in groups], {})]
+        return [_odd(one) for one in self._ask("odd", [_several(group) for group in groups], {})]
 
     def rank(self, a: str, b: str) -> Rank:
         """As `WordVectors.rank`."""
@@ -231,7 +237,7 @@ class RemoteModel:
 
     def agreement(self, words: Iterable[str], k: int = 10) -> Agreement:
         """As `Ensemble.agreement`."""
-        return _agreement(self._ask("stability", [*words], {"k": k}), k)
+        return _agreement(self._ask("stability", _several(words), {"k": k}), k)
 
     def _ask(self, question: str, items: list[Any], options: Mapping[str, Any]) -> list[Any]:
         path = _path(self.name, question)
@@ -266,7 +272,7 @@ class AsyncRemoteModel:
 
     async def similar_batch(self, words: Iterable[Any], /, k: int = 10, **options: Any) -> list[Neighbors]:
         """As `WordVectors.similar_batch`."""
-        found = await self._ask("similar", [_item(word) for word in words], {"k": k, **options})
+        found = await self._ask("similar", [_item(word) for word in _several(words)], {"k": k, **options})
         return [_neighbors(one) for one in found]
 
     async def analogy(self, a: str, b: str, c: str, k: int = 10, **options: Any) -> Neighbors:
@@ -283,7 +289,7 @@ class AsyncRemoteModel:
 
     async def query_batch(self, expressions: Iterable[str], /, k: int = 10, **options: Any) -> list[Neighbors]:
         """As `WordVectors.query_batch`."""
-        return [_neighbors(one) for one in await self._ask("query", [*expressions], {"k": k, **options})]
+        return [_neighbors(one) for one in await self._ask("query", _several(expressions), {"k": k, **options})]
 
     async def similarity(self, a: str, b: str) -> float:
         """As `WordVectors.similarity`."""
@@ -300,7 +306,7 @@ class AsyncRemoteModel:
 
     async def odd_batch(self, groups: Iterable[Iterable[str]]) -> list[OddOneOut]:
         """As `WordVectors.odd_batch`."""
-        return [_odd(one) for one in await self._ask("odd", [[*group] for group in groups], {})]
+        return [_odd(one) for one in await self._ask("odd", [_several(group) for group in groups], {})]
 
     async def rank(self, a: str, b: str) -> Rank:
         """As `WordVectors.rank`."""
@@ -312,7 +318,7 @@ class AsyncRemoteModel:
 
     async def agreement(self, words: Iterable[str], k: int = 10) -> Agreement:
         """As `Ensemble.agreement`."""
-        return _agreement(await self._ask("stability", [*words], {"k": k}), k)
+        return _agreement(await self._ask("stability", _several(words), {"k": k}), k)
 
     async def _ask(self, question: str, items: list[Any], options: Mapping[str, Any]) -> list[Any]:
         path = _path(self.name, question)
@@ -358,6 +364,12 @@ def _path(model: str, question: str = "") -> str:
 
 def _item(word: Any) -> Any:
     return word if isinstance(word, str) else np.asarray(word, dtype=np.float32).tolist()
+
+
+def _several(words: Iterable[Any]) -> list[Any]:
+    if isinstance(words, str):  # which would be a list of its letters
+        raise OptionError(f"got the one string {words!r}; give a list")
+    return [*words]
 
 
 def _bodies(items: list[Any], options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
+import multiprocessing.connection
 import os
 import queue
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +25,7 @@ import numpy as np
 import pytest
 
 import wordgeo as wg
+from wordgeo.cli import main
 from wordgeo.embeddings import Embeddings
 from wordgeo.formats import save
 from wordgeo.formats.ensemble import run_name, write_manifest
@@ -65,13 +70,55 @@ def wiki(models: Path) -> wg.WordVectors:
     return wg.load(models / "wiki")
 
 
+PATIENCE = 300.0  # seconds, of a machine that is busy with other things: what takes longer hangs
+
+# Services are forked from a process that has imported what they need, which takes most of the time of a start.
+forks = multiprocessing.get_context("forkserver")
+forks.set_forkserver_preload(["wordgeo.cli", "wordgeo.service.server", "wordgeo.service.app", "pytest"])
+
+
+class Forked:
+    """A forked `wordgeo serve`, with the methods of `subprocess.Popen` that tests use."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        reading, writing = os.pipe()
+        end = multiprocessing.connection.Connection(writing)
+        self._process = forks.Process(target=_run, args=(arguments, end))
+        self._process.start()
+        end.close()
+        self.pid = self._process.pid
+        self.stderr = os.fdopen(reading, encoding="utf-8")
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired("wordgeo serve", timeout)
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def _run(arguments: list[str], errors: multiprocessing.connection.Connection) -> None:
+    os.dup2(errors.fileno(), 2)
+    errors.close()
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    main(arguments)
+
+
 class Service:
     """A running `wordgeo serve`."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, errors: list[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Forked, url: str, errors: list[str]) -> None:
         self.process, self.url, self.errors = process, url, errors
         self.host, self.port = urlsplit(url).hostname, urlsplit(url).port
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=PATIENCE)
 
     def get(self, path: str, **options: object) -> httpx.Response:
         return self.http.get(path, **options)
@@ -84,7 +131,7 @@ class Service:
 
     def raw(self, data: bytes, *, end: bool = False) -> bytes:
         """What comes back on a connection of its own until it is closed."""
-        with socket.create_connection((self.host, self.port), timeout=20) as connection:
+        with socket.create_connection((self.host, self.port), timeout=PATIENCE) as connection:
             connection.sendall(data)
             if end:
                 connection.shutdown(socket.SHUT_WR)
@@ -98,6 +145,14 @@ class Service:
         """The sum of a metric over its labels."""
         found = re.findall(rf"^{re.escape(name)}(?:{{[^}}]*}})? (\S+)$", self.get("/metrics").text, re.MULTILINE)
         return sum(map(float, found))
+
+    @staticmethod
+    def until(condition: Callable[[], object]) -> None:
+        """Looks again and again, and fails where what has to come does not."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "it did not come"
+            time.sleep(0.01)  # leaves the processor to what is awaited
 
     @property
     def children(self) -> list[int]:
@@ -128,21 +183,24 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(timeout=20)
+            return self.process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
 
 
 @contextlib.contextmanager
-def serving(*args: object, environment: dict[str, str] | None = None) -> Iterator[Service]:
-    """Starts `wordgeo serve ARGS... --port 0` and waits until it says where it is."""
-    command = [sys.executable, "-m", "wordgeo.cli", "serve", *map(str, args), "--port", "0"]
-    if "--access-log" not in command:
-        command += ["--access-log", "off"]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ | (environment or {})
-    )
+def serving(*args: object, afresh: bool = False) -> Iterator[Service]:
+    """Starts `wordgeo serve ARGS... --port 0`, where `afresh` from nothing, and waits until it says where it is."""
+    arguments = ["serve", *map(str, args), "--port", "0"]
+    if "--access-log" not in arguments:
+        arguments += ["--access-log", "off"]
+    process: subprocess.Popen[str] | Forked
+    if afresh:
+        command = [sys.executable, "-m", "wordgeo.cli", *arguments]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    else:
+        process = Forked(arguments)
     errors: list[str] = []
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -153,7 +211,7 @@ def serving(*args: object, environment: dict[str, str] | None = None) -> Iterato
         lines.put("")
 
     threading.Thread(target=read, daemon=True).start()
-    while line := lines.get(timeout=60):
+    while line := lines.get(timeout=PATIENCE):
         if found := re.search(r"serving at (\S+?)/ ", line):
             service = Service(process, found[1], errors)
             break
@@ -169,7 +227,16 @@ def serving(*args: object, environment: dict[str, str] | None = None) -> Iterato
 @pytest.fixture(scope="session")
 def service(models: Path) -> Iterator[Service]:
     """One that all tests ask which do nothing to it."""
-    with serving(models / "wiki", models / "runs", "--allow-vectors") as running:
+    with serving(models / "wiki", models / "runs", "--allow-vectors", afresh=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Two workers that share a model, of which nothing is kept yet but itself. Tests leave them as they were."""
+    target = tmp_path_factory.mktemp("pair") / "wiki"
+    shutil.copytree(models / "wiki", target, ignore=shutil.ignore_patterns("int8.cache"))
+    with serving(target, "--workers", 2, "--max-jobs", 3) as running:
         yield running
 
 

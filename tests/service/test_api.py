@@ -146,6 +146,22 @@ def test_only_the_first_unknown_words_get_suggestions(service) -> None:
     assert [bool(one["suggestions"]) for one in found] == [True] * 10 + [False] * 5
 
 
+def test_as_many_slow_questions_as_a_batch_may_have(service, wiki) -> None:
+    found = service.ask("stability", {"items": wiki.words[:1000]}, "runs")
+    assert (found.status_code, found.json()["errors"]) == (200, 0)
+
+
+def test_an_unknown_option_is_named_with_those_there_are(service) -> None:
+    found = service.problem(service.ask("query", {"item": "king", "match": ".*"}), 422, "invalid")
+    assert found["place"] == "match"
+    assert "match is no option of query; there are: k, exclude, top" in found["detail"]
+    found = service.problem(service.ask("similar", {"item": "king", "exclude": "all"}), 422, "invalid")
+    assert (found["place"], found["detail"]) == (
+        "exclude",
+        "exclude: Invalid enum value 'all'; give row, string, none",
+    )
+
+
 def test_an_empty_batch_is_well(service) -> None:
     assert service.ask("similar", {"items": []}).json() == {"results": [], "errors": 0}
 

@@ -92,12 +92,18 @@ def test_the_same_errors(service, remote, wiki) -> None:
         lambda model: model.similar("king", 0),
         lambda model: model.query("king -"),
         lambda model: model.odd(["king"]),
+        lambda model: model.odd("king"),
+        lambda model: model.similar_batch("king"),
+        lambda model: model.similar("king", exclude="nothing"),
     ):
         for model in (wiki, remote):
             with pytest.raises(OptionError):
                 ask(model)
     with pytest.raises(ServiceError, match="no model 'gone'"):
         connect(f"{service.url}/gone").similar("king")
+    for settings in ({"retries": -1}, {"timeout": 0}):
+        with pytest.raises(OptionError):
+            connect(f"{service.url}/wiki", **settings)
     for address in ("ftp://x/y", "http:///y", "wiki", "http://host"):
         with pytest.raises(OptionError):
             connect(address)

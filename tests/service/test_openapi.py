@@ -45,8 +45,8 @@ def test_requests_made_from_the_document(service, document) -> None:
 
     checks = schemathesis.checks
     promised = [
-        checks.not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
-        checks.response_schema_conformance, checks.response_headers_conformance,
+        checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance,
+        checks.response_headers_conformance,
     ]  # fmt: skip
     schema = schemathesis.openapi.from_dict(document)
     schema.config.update(base_url=service.url)
@@ -64,6 +64,7 @@ def test_requests_made_from_the_document(service, document) -> None:
                 asked += 1
                 case.path_parameters["model"] = "wiki"
                 response = case.call()
+                assert response.status_code != 500  # 503 is promised, where too many evaluations wait
                 case.validate_response(response, checks=promised)
 
             with contextlib.suppress(Unsatisfiable):  # nothing about it can be invalid

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from wordgeo.errors import MissingExtraError
+from wordgeo.errors import MissingExtraError, OptionError
 from wordgeo.service.config import ServiceConfig
 
 try:
@@ -39,6 +39,11 @@ class Service:
         self.config = config
         self.registry = Registry(config)
         self.keys = Keys.read(config.keys, rate=config.rate, workers=config.workers)
+        if config.rate is not None and self.keys is None:
+            raise OptionError("rate is what a key may ask, and there are no keys; give a file of them (--keys)")
+        self._access = AccessLog(config.access_log)
+        if config.jobs is not None:
+            Jobs(config.jobs, most_open=config.max_jobs)  # what is wrong with the folder shows now
         self.health = Health()
         self._metrics = Metrics()
         self._gate: Gate | None = None
@@ -78,8 +83,7 @@ class Service:
             stack.callback(jobs.close)
             asking = Asking(self.config, self.registry, self._metrics)
             stack.callback(asking.close)
-            access = AccessLog(self.config.access_log)
-            stack.callback(access.close)
+            access = stack.enter_context(self._access)
             routes = api(self.config, self.registry, asking, jobs, self._metrics, self.health)
             self._gate = Gate(routes, asking, config=self.config, keys=self.keys, metrics=self._metrics, access=access)
             follower = asyncio.create_task(self._follow(asking))
@@ -92,6 +96,7 @@ class Service:
         """Looks at the models' folders from time to time; opening happens on another thread."""
         refresh: Callable[[], list[str]] = self.registry.refresh
         while True:
+            self._metrics.present(asking.waiting, self.registry.reloads)
             await asyncio.sleep(self.config.reload_every)
             try:
                 changed = await asyncio.to_thread(refresh)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qs
 
 import msgspec
@@ -32,10 +33,9 @@ class Asking:
 
     def __init__(self, config: ServiceConfig, registry: Registry, metrics: Metrics) -> None:
         self._config, self._registry, self._metrics = config, registry, metrics
-        most = {FAST: config.max_queue, SLOW: max(64, config.max_queue // 8)}
         self.lanes = {
-            name: Lane(name, most_waiting=waiting, deadline=config.deadline, metrics=metrics)
-            for name, waiting in most.items()
+            name: Lane(name, most_waiting=config.max_queue, deadline=config.deadline, metrics=metrics)
+            for name in (FAST, SLOW)
         }
         self._cache: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
 
@@ -153,7 +153,7 @@ class Asking:
         try:
             request = question.decoder.decode(body)
         except msgspec.ValidationError as problem:
-            raise _invalid(problem) from None
+            raise _invalid(problem, question) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             raise Problem("malformed", f"the body is not JSON: {problem}") from None
         single = request.item is not msgspec.UNSET
@@ -184,7 +184,7 @@ class Asking:
             options = {name: _LITERALS.get(value, value) for name, value in options.items()}
             request = msgspec.convert(options, question.request, strict=False)
         except msgspec.ValidationError as problem:
-            raise _invalid(problem) from None
+            raise _invalid(problem, question) from None
         return msgspec.structs.replace(request, item=item)
 
 
@@ -200,10 +200,16 @@ def _suggestions(served: Served, words: list[str], _: list[int]) -> list[tuple[s
     return [tuple(served.model.vocabulary.suggest(word)) for word in words]
 
 
-def _invalid(problem: msgspec.ValidationError) -> Problem:
+def _invalid(problem: msgspec.ValidationError, question: Question) -> Problem:
     """422, with the place that msgspec names in `$.place`."""
     text, _, place = str(problem).partition(" - at `$")
     place = place.rstrip("`").lstrip(".")
+    if unknown := re.fullmatch("Object contains unknown field `(.*)`", text, re.DOTALL):
+        there = ", ".join(question.options) or "none"
+        return Problem("invalid", f"{unknown[1]} is no option of {question.name}; there are: {there}", place=unknown[1])
+    if text.startswith("Invalid enum value"):
+        field = next(field for field in msgspec.structs.fields(question.request) if field.name == place)
+        text = f"{text}; give {', '.join(get_args(field.type))}"
     return Problem("invalid", f"{place}: {text}", place=place) if place else Problem("invalid", text)
 
 

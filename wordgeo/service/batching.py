@@ -90,11 +90,12 @@ class Lane:
     def _sweep(self) -> None:
         """Gives up what is too late, and looks after the clients of what waits."""
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._open else None
-        late = monotonic() - self._deadline
+        now = monotonic()
         for unit in [*self._open]:
-            if unit.asked_at < late:
+            waited = now - unit.asked_at
+            if waited > self._deadline:
                 self._drop(unit, "deadline")
-            elif unit.watch is None and unit.receive is not None:
+            elif waited > SWEEP_SECONDS and unit.watch is None and unit.receive is not None:
                 unit.watch = self._loop.create_task(self._watch(unit, unit.receive))
 
     async def _watch(self, unit: Unit, receive: Receive) -> None:

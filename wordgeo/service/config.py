@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,9 @@ class ServiceConfig:
         number("grace", self.grace, 0)
         if self.rate is not None:
             number("rate", self.rate, 0.01)
+        for origin in self.origins:
+            if not re.fullmatch(r"https?://[^/\s]+", origin):
+                raise OptionError(f"origins has {origin!r}; give what browsers send, such as https://lab.example")
         if not self.is_local and self.keys is None and not self.without_keys:
             raise OptionError(
                 f"host is {self.host}, which other machines can reach; give a file of API keys (--keys), or say that "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -167,6 +168,10 @@ class Gate:
         await self._send(204, headers, b"", send, seen)
 
 
+PROCESS = secrets.token_hex(4)
+_numbers = itertools.count(1)
+
+
 class _Seen:
     """What is known of a request, for the headers, the numbers and the log."""
 
@@ -175,7 +180,7 @@ class _Seen:
     def __init__(self, path: str, method: str) -> None:
         self.path, self.method = path, method
         self.endpoint = "other"
-        self.id = secrets.token_hex(8)
+        self.id = f"{PROCESS}{next(_numbers):08x}"
         self.key: Key | None = None
         self.origin = b""
         self.status = self.size = 0

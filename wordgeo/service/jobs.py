@@ -9,6 +9,7 @@ A file ID.cancel asks it to stop.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from wordgeo.errors import OptionError, WordgeoError
+from wordgeo.errors import OptionError, OutputError, WordgeoError
 from wordgeo.files import atomic_file
 from wordgeo.service.problems import Problem
 
@@ -40,11 +41,17 @@ ID = re.compile(r"[0-9a-f]{16}")
 
 
 class Jobs:
-    """The jobs of a folder."""
+    """The jobs of a folder. Raises `OutputError` for one that cannot be written."""
 
     def __init__(self, folder: str | Path, *, most_open: int) -> None:
         self._folder, self._most_open = Path(folder), most_open
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(self._folder, os.W_OK):
+                raise PermissionError(errno.EACCES, "permission denied")
+        except OSError as problem:
+            reason = (problem.strerror or str(problem)).lower()
+            raise OutputError(f"cannot keep evaluations in {folder}: {reason}; name another folder (--jobs)") from None
         self._begun: list[subprocess.Popen[bytes]] = []
 
     def start(self, model: str, path: Path, options: dict[str, Any]) -> dict[str, Any]:

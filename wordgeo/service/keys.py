@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from wordgeo.errors import FormatError, NotFoundError
+from wordgeo.errors import FormatError, NotFoundError, OptionError
 
 __all__ = ["ENVIRONMENT", "Key", "Keys", "new_key"]
 
@@ -93,7 +94,12 @@ class Keys:
 
 
 def new_key(name: str) -> tuple[str, str]:
-    """A new key, which is shown once and kept nowhere, and the line of it for the file of keys."""
+    """A new key, which is shown once and kept nowhere, and the line of it for the file of keys.
+
+    Raises `OptionError` for a name that would not be one in the file.
+    """
+    if not re.fullmatch(r"[^\s#]+", name):
+        raise OptionError(f"{name!r} cannot be a key's name; give one word without #")
     secret = "wg_" + secrets.token_urlsafe(32)
     return secret, f"{name} {hashlib.sha256(secret.encode()).hexdigest()}"
 

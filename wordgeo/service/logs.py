@@ -15,6 +15,8 @@ from typing import IO, Any
 
 import msgspec
 
+from wordgeo.errors import OutputError
+
 __all__ = ["AccessLog"]
 
 MOST_WAITING = 20_000
@@ -23,16 +25,32 @@ GATHER_SECONDS = 0.05  # a thread that wakes for each line would take turns from
 
 
 class AccessLog:
-    """Writes to a file, to standard error ("-") or nowhere ("off"). Lines that find no room are counted and said."""
+    """Writes to a file, to standard error ("-") or nowhere ("off"), in a `with` block.
+
+    Lines that find no room are counted and said. Raises `OutputError` for a file that cannot be written.
+    """
 
     def __init__(self, target: str) -> None:
         self._lines: queue.SimpleQueue[tuple[Any, ...] | None] = queue.SimpleQueue()
         self._lost = 0
+        self._file: IO[bytes] | None = None
         self._thread: threading.Thread | None = None
-        if target != "off":
-            self._file: IO[bytes] = sys.stderr.buffer if target == "-" else Path(target).open("ab")  # noqa: SIM115
-            self._thread = threading.Thread(target=self._write, name="wordgeo-access-log", daemon=True)
+        try:
+            if target != "off":
+                self._file = sys.stderr.buffer if target == "-" else Path(target).open("ab")  # noqa: SIM115
+        except OSError as problem:
+            raise OutputError(f"cannot write the access log {target}: {problem.strerror}; name another") from None
+
+    def __enter__(self) -> AccessLog:
+        if self._file is not None:
+            self._thread = threading.Thread(target=self._write, args=(self._file,), name="wordgeo-access", daemon=True)
             self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._thread is not None:
+            self._lines.put(None)
+            self._thread.join(timeout=2.0)
 
     def note(self, seen: Any, client: Any, seconds: float) -> None:
         """One line."""
@@ -45,13 +63,7 @@ class AccessLog:
         host = client[0] if client else None
         self._lines.put((time(), seen.id, seen.method, seen.path, seen.status, seen.size, seconds, host, key))
 
-    def close(self) -> None:
-        """Writes what waits."""
-        if self._thread is not None:
-            self._lines.put(None)
-            self._thread.join(timeout=2.0)
-
-    def _write(self) -> None:
+    def _write(self, file: IO[bytes]) -> None:
         ended = False
         while not ended:
             lines = [self._lines.get()]
@@ -64,8 +76,8 @@ class AccessLog:
             if lost:
                 text += msgspec.json.encode({"lost": lost}) + b"\n"
             try:
-                self._file.write(text)
-                self._file.flush()
+                file.write(text)
+                file.flush()
             except (OSError, ValueError):  # a full disk: what cannot be written is lost, and the service goes on
                 self._lost += len(lines)
 

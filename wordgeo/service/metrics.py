@@ -80,17 +80,17 @@ class Metrics:
         """Counts a question that was given up."""
         self._dropped.labels(why).inc()
 
-    def reloaded(self, counts: dict[str, int]) -> None:
-        """Notes how many models were opened again or refused."""
-        for outcome, count in counts.items():
+    def present(self, waiting: dict[str, int], reloads: dict[str, int]) -> None:
+        """Notes how things are now: from time to time too, since a page is made by one worker for all."""
+        for outcome, count in reloads.items():
             self._reloads.labels(outcome).set(count)
-
-    def page(self, waiting: dict[str, int]) -> tuple[bytes, str]:
-        """The text for Prometheus, and its media type."""
         for lane, items in waiting.items():
             self._waiting.labels(lane).set(items)
         for kind, size in _memory().items():
             self._memory.labels(kind).set(size)
+
+    def page(self) -> tuple[bytes, str]:
+        """The text for Prometheus, and its media type."""
         registry = self._own
         if FOLDER_VARIABLE in os.environ:
             registry = CollectorRegistry()

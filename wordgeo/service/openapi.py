@@ -43,6 +43,12 @@ PROBLEM = {
     "properties": {"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT, "word": TEXT, "suggestions": TEXTS},
     "required": ["type", "title", "status", "detail"],
 }
+TAGS = [  # in the order of the documentation's page
+    {"name": "questions", "description": "POST asks one `item` or many `items`; GET asks one."},
+    {"name": "models"},
+    {"name": "evaluations"},
+    {"name": "operation"},
+]
 STATUSES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 501, 503)
 
 
@@ -50,7 +56,7 @@ def document(app: fastapi.FastAPI) -> dict[str, Any]:
     """The document, made at the first request and kept."""
     if app.openapi_schema is None:
         made = get_openapi(
-            title=app.title, version=app.version, routes=app.routes,
+            title=app.title, version=app.version, routes=app.routes, tags=TAGS,
             description="Questions to word embeddings. Errors are problem documents (RFC 9457).",
         )  # fmt: skip
         schemas = made.setdefault("components", {}).setdefault("schemas", {})

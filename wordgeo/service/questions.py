@@ -19,8 +19,11 @@ from wordgeo.results import Result
 from wordgeo.service.maps import neighborhood_map
 from wordgeo.service.problems import Problem
 from wordgeo.service.registry import Served
+from wordgeo.threads import resolve_threads
 
 __all__ = ["QUESTIONS", "Answers", "Asked", "Question", "encode"]
+
+MANY = 64  # searches that are worth all threads of the engine
 
 Answers = list[bytes | Exception]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -138,6 +141,8 @@ class Question:
         good = [j for j, missing in enumerate(known) if missing is None]
         if good:
             options = _options(self.options, values)
+            if issubclass(self.request, Filtered):
+                options["threads"] = _threads(len(good))
             found = self.answer(served, options, [items[j] for j in good], [places[at[j]] for j in good])
             for j, result in zip(good, found, strict=True):
                 answers[at[j]] = result if isinstance(result, Exception) else encode(result)
@@ -181,6 +186,13 @@ def _options(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     if "restrict_vocab" in options:
         options["top"] = min(options.pop("restrict_vocab"), options.get("top", 2**62))
     return options
+
+
+def _threads(items: int) -> int:
+    """The engine's threads for so many searches. A few leave a core to the event loop: sharing all of them gains less
+    than it takes from who waits to be read and answered."""
+    threads = resolve_threads()
+    return threads if items >= MANY else max(1, threads - 1)
 
 
 def _all_known(model: WordVectors, asked: list[list[tuple[str, ...]]]) -> list[str | None]:

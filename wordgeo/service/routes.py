@@ -134,8 +134,10 @@ def api(
     async def vocabulary(
         request: fastapi.Request,
         model: ModelName,
-        prefix: Annotated[str | None, fastapi.Query(max_length=256, description="Words that begin so.")] = None,
-        near: Annotated[str | None, fastapi.Query(max_length=64, description="Words spelled nearly so.")] = None,
+        prefix: Annotated[
+            str | None, fastapi.Query(max_length=256, description="Words that begin so.", examples=["kin"])
+        ] = None,
+        near: Annotated[str | None, fastapi.Query(max_length=64, description="Or words spelled nearly so.")] = None,
         limit: Annotated[int, fastapi.Query(ge=1, le=MOST_LISTED)] = 20,
     ) -> Response:
         if (prefix is None) == (near is None):
@@ -186,8 +188,8 @@ def api(
 
     @app.get("/metrics", tags=["operation"], summary="For Prometheus", response_class=PlainTextResponse)
     async def show_metrics() -> Response:
-        metrics.reloaded(registry.reloads)
-        text, media_type = metrics.page(asking.waiting)
+        metrics.present(asking.waiting, registry.reloads)
+        text, media_type = metrics.page()
         return Response(text, media_type=media_type)
 
     _add_pages(app)

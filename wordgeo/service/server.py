@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import multiprocessing
 import os
@@ -92,6 +93,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            gc.freeze()  # modules and vocabularies stay: a collection in the midst of requests need not look at them
             self._began()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -131,9 +133,9 @@ def _work(config: ServiceConfig, listening: socket.socket, began: Any) -> None:
 
 
 def _supervise(config: ServiceConfig, listening: socket.socket) -> None:
-    from wordgeo.service.registry import Registry
+    from wordgeo.service.app import build
 
-    Registry(config)  # says what is wrong before any worker starts, and leaves the int8 copies for them to map
+    build(config)  # says what is wrong before any worker starts, and leaves the int8 copies for them to map
     with tempfile.TemporaryDirectory(prefix="wordgeo-serve-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         if config.jobs is None:

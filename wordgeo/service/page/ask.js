@@ -31,8 +31,8 @@ async function request(path, options) {
 
 export const models = () => request("/v1/models", {}).then((found) => found.models);
 
-export const words = (model, prefix, signal) =>
-  request(`/v1/models/${encodeURIComponent(model)}/vocabulary?limit=8&prefix=${encodeURIComponent(prefix)}`, { signal });
+export const words = (model, prefix, limit) =>
+  request(`/v1/models/${encodeURIComponent(model)}/vocabulary?limit=${limit}&prefix=${encodeURIComponent(prefix)}`, {});
 
 // The answers to some items; an item that has none gives its problem document in its place.
 export function askAll(model, kind, items, options, signal) {

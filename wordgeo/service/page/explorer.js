@@ -5,6 +5,8 @@ import { drawMap } from "./map.js";
 import { completed, lastWord, placeOf, readQuestion } from "./parse.js";
 
 const PAUSE = 140; // milliseconds without typing after which is asked
+const PATIENCE = 900; // and after which half a word, or half a sum, is taken for a whole one that is wrong
+const FEW = 3; // examples, below which the model's own words join them
 const MOST_PAST = 40;
 const PAST = "wordgeo-history";
 const SEARCHES = ["similar", "analogy", "query"];
@@ -70,23 +72,32 @@ async function answer(keep) {
   }
   const mine = (running = new AbortController());
   const late = setTimeout(() => { at("progress").hidden = false; }, 120);
+  let settled = true;
   at("answers").setAttribute("aria-busy", "true");
   try {
     const names = [fields.model.value, fields.beside.value].filter((name, i, all) => name && all.indexOf(name) === i);
     const columns = await Promise.all(names.map((name) => column(name, question, mine.signal)));
+    if (columns.every((one) => one.error)) throw columns[0].error;
     shown = { question, columns };
     render();
     remember(keep);
   } catch (error) {
     if (error.name === "AbortError") return;
-    explain(error, question);
+    settled = keep || !isOfQuestion(error);
+    if (settled) explain(error, question);
+    else timer = setTimeout(explain, PATIENCE, error, question);
   } finally {
     clearTimeout(late);
     if (running === mine) {
       at("progress").hidden = true;
-      at("answers").removeAttribute("aria-busy");
+      if (settled) at("answers").removeAttribute("aria-busy");
     }
   }
+}
+
+// Whether other words would be answered.
+function isOfQuestion(error) {
+  return error instanceof Problem && [404, 422].includes(error.document.status);
 }
 
 function options(question) {
@@ -99,26 +110,33 @@ function options(question) {
   return given;
 }
 
+// What one model answers, or the `error` that it has with the question: a model beside it may have none.
 async function column(name, question, signal) {
   const model = served.find((one) => one.name === name);
   const main = ask(name, question.kind, question.item, options(question), signal);
   const more = question.kind === "similarity"
     ? askAll(name, "rank", [question.item, [...question.item].reverse()], {}, signal) : null;
-  const [found, ranks] = await Promise.all([main, more]);
-  const around = await ask(name, "map", placeOf(question), { k: 36 }, signal).catch(quiet);
-  let stability = null;
-  if (model.kind === "ensemble" && SEARCHES.includes(question.kind) && found.words.length) {
-    const asked = question.kind === "similar" ? [question.item] : [];
-    const trust = await askAll(name, "stability", [...asked, ...found.words], { k: 10 }, signal).catch(quiet);
-    if (trust) {
-      const everywhere = asked.length ? new Set(trust[0].agreed?.[0] ?? []) : null;
-      stability = new Map(found.words.map((word, i) => [word, {
-        overlap: trust[i + asked.length].overlap?.[0] ?? null,
-        everywhere: everywhere?.has(word) ?? null,
-      }]));
-    }
+  const plane = ask(name, "map", placeOf(question), { k: 36 }, signal).catch(quiet);
+  try {
+    const [found, ranks, around] = await Promise.all([main, more, plane]);
+    return { name, model, found, ranks, around, stability: await trustIn(name, model, question, found, signal) };
+  } catch (error) {
+    if (!isOfQuestion(error)) throw error;
+    return { name, model, error };
   }
-  return { name, model, found, ranks, around, stability };
+}
+
+// How far an ensemble's runs agree on each answer; null of a single model.
+async function trustIn(name, model, question, found, signal) {
+  if (model.kind !== "ensemble" || !SEARCHES.includes(question.kind) || !found.words.length) return null;
+  const asked = question.kind === "similar" ? [question.item] : [];
+  const trust = await askAll(name, "stability", [...asked, ...found.words], { k: 10 }, signal).catch(quiet);
+  if (!trust) return null;
+  const everywhere = asked.length ? new Set(trust[0].agreed?.[0] ?? []) : null;
+  return new Map(found.words.map((word, i) => [word, {
+    overlap: trust[i + asked.length].overlap?.[0] ?? null,
+    everywhere: everywhere?.has(word) ?? null,
+  }]));
 }
 
 // A part that fails leaves the rest as it is.
@@ -133,6 +151,7 @@ function show(what) {
   at("welcome").hidden = what !== "welcome";
   at("answers").hidden = what !== "answers";
   at("message").hidden = what !== "message";
+  at("answers").removeAttribute("aria-busy");
   at("csv").disabled = what !== "answers";
   if (what !== "answers") {
     at("status").textContent = "";
@@ -142,8 +161,9 @@ function show(what) {
 
 function render() {
   const { question, columns } = shown;
-  const common = columns.length < 2 ? new Set() : new Set(
-    columns[0].found.words.filter((word) => columns[1].found.words.includes(word)));
+  const answered = columns.filter((one) => one.found);
+  const common = answered.length < 2 ? new Set() : new Set(
+    answered[0].found.words.filter((word) => answered[1].found.words.includes(word)));
   at("lists").replaceChildren(...columns.map((one) => card(one, question, common)));
   at("lists").classList.toggle("two", columns.length > 1);
   at("maps").classList.toggle("two", columns.length > 1);
@@ -151,7 +171,7 @@ function render() {
   show("answers");
   document.title = `${fields.q.value.trim()} · wordgeo explorer`;
   drawMaps();
-  const first = columns[0].found;
+  const first = answered[0].found;
   at("status").textContent = question.kind === "similarity"
     ? `Cosine ${first.similarity.toFixed(3)}`
     : question.kind === "odd" ? `The odd one out is ${first.word}` : `${first.words.length} answers, the first ${first.words[0] ?? "none"}`;
@@ -174,7 +194,8 @@ function drawMaps() {
 
 function card(one, question, common) {
   const title = shown.columns.length > 1 || served.length > 1 ? one.name : "Answers";
-  const body = question.kind === "similarity" ? pair(one) : table(one, question, common);
+  const body = one.error ? make("p", { class: "empty" }, one.error.message)
+    : question.kind === "similarity" ? pair(one) : table(one, question, common);
   const runs = one.model.kind === "ensemble" ? ` · first of ${one.model.runs} runs` : "";
   const size = `${one.model.words.toLocaleString("en")} words × ${one.model.dimensions}${runs}`;
   const sure = one.stability && [...one.stability.values()].some((found) => found.everywhere);
@@ -245,7 +266,7 @@ function explain(error, question) {
   const found = error instanceof Problem ? error.document : { detail: "The page failed; reload it." };
   const box = at("message");
   if (found.status === 401) at("key-dialog").showModal();
-  const title = found.status === 404 ? "Not in the vocabulary" : found.status === 503 ? "Busy" : "That did not work";
+  const title = { 401: "A key is needed", 404: "Not in the vocabulary", 503: "Busy" }[found.status] ?? "That did not work";
   box.replaceChildren(make("h2", {}, title), make("p", {}, found.suggestions?.length ? found.detail.replace(/; did you mean.*$/, ".") : found.detail));
   if (found.suggestions?.length) {
     const replace = (word) => {
@@ -293,7 +314,7 @@ function renderPast() {
 function csv() {
   const cell = (value) => (/[",\n]/.test(String(value)) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
   const rows = [["model", "question", "place", "word", "score", "stability"]];
-  for (const { name, found, stability } of shown.columns) {
+  for (const { name, found, stability } of shown.columns.filter((one) => one.found)) {
     if (shown.question.kind === "similarity") rows.push([name, fields.q.value, "", found.words.join(" "), found.similarity, ""]);
     else found.words.forEach((word, i) => rows.push([name, fields.q.value, i + 1, word, found.scores[i], stability?.get(word)?.overlap ?? ""]));
   }
@@ -318,9 +339,26 @@ async function copyLink() {
 async function complete() {
   const prefix = lastWord(fields.q.value);
   if (prefix.length < 2 || !fields.model.value) return;
-  const found = await words(fields.model.value, prefix).catch(() => null);
+  const found = await words(fields.model.value, prefix, 8).catch(() => null);
   if (!found || lastWord(fields.q.value) !== prefix) return;
   at("completions").replaceChildren(...found.words.map((word) => make("option", { value: completed(fields.q.value, word) })));
+}
+
+// Inviting
+
+// Of the examples those are shown whose words the model knows; where they are few, its own frequent words too.
+async function invite() {
+  const name = fields.model.value, buttons = [...at("examples").querySelectorAll("[data-question]")];
+  const asked = buttons.map((button) => readQuestion(button.dataset.question).words);
+  const [known, frequent] = await Promise.all([askAll(name, "similar", asked.flat(), { k: 1 }), words(name, "", 200)]).catch(() => []);
+  if (!frequent || name !== fields.model.value) return;
+  const flat = known.map((one) => !("status" in one));
+  const fit = asked.map((some) => flat.splice(0, some.length).every(Boolean));
+  buttons.forEach((button, i) => { button.parentElement.hidden = !fit[i]; });
+  const own = fit.filter(Boolean).length < FEW ? frequent.words.filter((word) => !asked.flat().includes(word) && /^\p{L}{4,}$/u.test(word)).slice(0, 5) : [];
+  at("examples").querySelectorAll(".own").forEach((one) => one.remove());
+  at("examples").append(...own.map((word) => make("li", { class: "own" },
+    make("button", { type: "button", onclick: () => pick(word) }, make("b", {}, word), make("span", {}, "its nearest neighbours")))));
 }
 
 // Beginning
@@ -342,14 +380,16 @@ async function begin() {
   readAddress();
   renderPast();
   change(true);
+  invite();
 }
 
 fields.q.addEventListener("input", () => { change(); complete(); });
 for (const name of ["model", "beside", "method", "top"]) fields[name].addEventListener("change", () => change(true));
 fields.k.addEventListener("input", () => change());
 at("ask").addEventListener("submit", (event) => { event.preventDefault(); change(true); });
+fields.model.addEventListener("change", invite);
 at("examples").addEventListener("click", (event) => {
-  const example = event.target.closest("button");
+  const example = event.target.closest("[data-question]");
   if (!example) return;
   fields.q.value = example.dataset.question;
   fields.q.focus();

@@ -39,31 +39,40 @@ function labels(words, x, y, order, room, asked) {
   return placed;
 }
 
-// Draws `found` (an answer of /map) into `place`; `pick` is called with a word that is clicked.
+// Draws `found` (an answer of /map) into `place`; `pick` is called with a word that is clicked, or entered: the map is one
+// stop of the keyboard, and arrows go through its words, the nearest first.
 export function drawMap(place, found, asked, pick) {
   // Drawn in the screen's own pixels, so that names have one size on every screen.
   const width = Math.max(LEAST_WIDTH, place.clientWidth), height = Math.min(MOST_HEIGHT, Math.max(LEAST_HEIGHT, 0.72 * width));
   const x = scale(found.x, EDGE, width - EDGE), y = scale(found.y, height - EDGE, EDGE);
-  const description = `${found.words.length} words around ${found.query}: ${found.words.slice(0, 12).join(", ")}.`;
-  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Map of ${description}` });
+  const isAsked = found.words.map((word) => asked.includes(word));
+  const svg = element("svg", {
+    viewBox: `0 0 ${width} ${height}`, role: "group",
+    "aria-label": `Map of ${found.words.length} words around ${found.query}; arrow keys go from word to word`,
+  });
   const lines = element("g", { class: "links" }, svg);
   const joined = found.words.map(() => []);
   for (const [i, j] of found.links) {
-    const line = element("line", { x1: x[i], y1: y[i], x2: x[j], y2: y[j] }, lines);
+    const line = element("line", { x1: x[i], y1: y[i], x2: x[j], y2: y[j], class: isAsked[i] || isAsked[j] ? "near" : "" }, lines);
     joined[i].push([line, j]);
     joined[j].push([line, i]);
   }
-  const order = found.words.map((_, i) => i).sort((i, j) => asked.includes(found.words[j]) - asked.includes(found.words[i]) || i - j);
+  const order = found.words.map((_, i) => i).sort((i, j) => isAsked[j] - isAsked[i] || i - j);
   const names = labels(found.words, x, y, order, width, asked);
   const nodes = found.words.map((word, i) => {
-    const node = element("g", { class: asked.includes(word) ? "node asked" : "node" }, svg);
-    element("circle", { cx: x[i], cy: y[i], r: asked.includes(word) ? 7 : 4.5 }, node);
-    element("title", {}, node, found.scores[i] === null ? word : `${word} ${found.scores[i].toFixed(3)}`);
+    const said = found.scores[i] === null ? word : `${word} ${found.scores[i].toFixed(3)}`;
+    const node = element("g", {
+      class: isAsked[i] ? "node asked" : "node", role: "button", tabindex: i === order[0] ? 0 : -1,
+      "aria-label": `${said}, near ${joined[i].map(([, j]) => found.words[j]).join(", ")}`,
+    }, svg);
+    element("circle", { cx: x[i], cy: y[i], r: isAsked[i] ? 7 : 4.5 }, node);
+    element("title", {}, node, said);
     const at = names[i] ?? { x: x[i], y: y[i] - 10, anchor: "middle" };
     element("text", { x: at.x, y: at.y, "text-anchor": at.anchor, class: names[i] ? "" : "crowded" }, node, word);
     node.addEventListener("click", () => pick(word));
-    node.addEventListener("pointerenter", () => light(i, true));
-    node.addEventListener("pointerleave", () => light(i, false));
+    for (const [event, on] of [["pointerenter", true], ["pointerleave", false], ["focus", true], ["blur", false]]) {
+      node.addEventListener(event, () => light(i, on));
+    }
     return node;
   });
   function light(i, on) {
@@ -74,5 +83,19 @@ export function drawMap(place, found, asked, pick) {
       nodes[j].classList.toggle("on", on);
     }
   }
+  svg.addEventListener("keydown", (event) => {
+    const from = order.findIndex((i) => nodes[i] === document.activeElement);
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (from < 0 || !(step || event.key === "Enter" || event.key === " ")) return;
+    event.preventDefault();
+    if (!step) {
+      pick(found.words[order[from]]);
+      return;
+    }
+    nodes[order[from]].setAttribute("tabindex", -1);
+    const next = nodes[order[(from + step + order.length) % order.length]];
+    next.setAttribute("tabindex", 0);
+    next.focus();
+  });
   place.replaceChildren(svg);
 }
