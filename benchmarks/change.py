@@ -60,7 +60,8 @@ class Simulation:
 
 def without_lists(found: PairChange) -> PairChange:
     """Thousands of pairs are held, and their neighbours would fill the memory."""
-    return replace(found, first=found.first[:, :0], second=found.second[:, :0])
+    none = np.empty((len(found.cosine), 0), dtype=np.int64)
+    return replace(found, first=none, second=none)
 
 
 def no_change(pairs: Sequence[PairChange], resplits: int) -> None:

@@ -74,7 +74,7 @@ def covered(models: int, noise: float, spread: float, trials: int, words: int) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--words", type=int, default=100)
     options = parser.parse_args()
     print(f"{options.trials} trials, {options.words} words, k = {K}. Monte Carlo error (one standard error) of a .95: "

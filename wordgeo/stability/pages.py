@@ -26,20 +26,20 @@ Dot = tuple[float, float, str]
 
 def stability_page(
     reports: Mapping[str, StabilityReport],
-    trusted: Sequence[TrustedNeighbors] = (),
+    trusted: Mapping[str, Sequence[TrustedNeighbors]],
     variation: VariationReport | None = None,
 ) -> str:
-    """The verdict, charts and tables of each report; the neighbours of chosen words; ensembles side by side."""
+    """Of each report the verdict, charts, the neighbours of chosen words, and tables; then ensembles side by side."""
     parts = []
     for name, report in reports.items():
         parts.append(f"<h2>{html.escape(name)}</h2><p><strong>{html.escape(report.verdict)}</strong></p>")
         parts.append(figure(_against_frequency(report), "Overlap of each word's neighbours against its frequency"))
         if len(report.pairs) > 1:
             parts.append(figure(_heat_map(report), "Mean overlap of each pair of models"))
+        if trusted.get(name):
+            parts.append("<h3>Neighbours, and how far they can be trusted</h3>")
+            parts += [_trusted(found) for found in trusted[name]]
         parts += [table.to_html() for table in report.tables()]
-    if trusted:
-        parts.append("<h2>Neighbours, and how far they can be trusted</h2>")
-        parts += [_trusted(found) for found in trusted]
     if variation is not None:
         parts += [f"<h2>Where variation comes from</h2>{table.to_html()}" for table in variation.tables()]
     return page("Stability", "".join(parts))

@@ -18,6 +18,8 @@ WORDS_SHOWN = 10
 NAMES = {
     "overlap": "overlap", "jaccard": "Jaccard", "rbo": "rank-biased overlap", "second_order": "second-order similarity",
     "joint_overlap": "in all models (joint overlap)", "joint_jaccard": "joint Jaccard",
+    "eigenspace": "eigenspace instability", "knn": "k-NN measure (k = 5)", "pip": "PIP loss",
+    "pip_relative": "relative PIP loss",
 }  # fmt: skip
 # From which overlap on which advice holds. Rules of thumb, for k = 10 and spaces of thousands of words.
 ADVICE = (
@@ -127,7 +129,8 @@ class StabilityReport(Result):
     """How far models agree on the k nearest neighbours of words.
 
     `overall` and `bands` hold the means, `words` the measures of each word, `curve` those at other k, `pairs` the mean
-    overlap of each pair of models (for a heat map), `spaces` distances of whole spaces. `shared` is the number of words
+    overlap of each pair of models (for a heat map), `spaces` distances of whole spaces, and `whole` their means with
+    intervals over models. `shared` is the number of words
     that all models have, `shares` that over the words of each model. `differences` say in what the models were made
     differently, beside seed and sample; `needed` how intervals would shrink with more runs (None for fewer than 5);
     `skipped` names the damaged runs that were left out, `missing` the words. Each measure is also an attribute:
@@ -147,6 +150,7 @@ class StabilityReport(Result):
     curve: tuple[CurvePoint, ...]
     pairs: tuple[tuple[int, int, float], ...]
     spaces: tuple[SpacePair, ...]
+    whole: tuple[Estimate, ...]
     words: WordStability
     differences: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -198,11 +202,14 @@ class StabilityReport(Result):
                 for s in self.spaces[:WORDS_SHOWN]
             ]
             more = len(self.spaces) - len(of_pairs)
+            means = [(NAMES[e.name], e.value, e.low, e.high, e.chance) for e in self.whole]
+            title = f"whole spaces, over {self.spaces[0].words} words: means over pairs of models"
+            tables.append(Table(("measure", "value", "low", "high", "chance"), means, title))
             tables.append(
                 Table(
                     ("models", "eigenspace instability", "k-NN (k=5)", "PIP loss", "relative"),
                     of_pairs,
-                    f"whole spaces, over {self.spaces[0].words} words",
+                    "whole spaces, by pair of models",
                     [f"and {more} more pairs"] if more else [],
                 )
             )
