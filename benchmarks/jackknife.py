@@ -1,6 +1,6 @@
 """How often the intervals over models hold the truth, by simulation over a grid that is fixed here.
 
-    python benchmarks/jackknife.py [--trials 2000] [--words 100]
+    python benchmarks/jackknife.py [--trials 2000] [--words 60]
 
 An ensemble is M models of one base: each adds noise of its own to every word, rarer words more, and models differ in
 how noisy they are as wholes (by `SPREADS`, the standard deviation of the logarithm of their noise). Every trial draws
@@ -22,7 +22,7 @@ from wordgeo.stability.intervals import jackknife
 from wordgeo.stability.lists import PAIRWISE, compare_lists, nearest
 from wordgeo.stability.spaces import space_distances
 
-MODELS = (5, 10, 20)
+MODELS = (5, 10)
 NOISES = (0.25, 0.5, 1.0)  # of the most frequent word; the rarest has twice as much
 SPREADS = (0.0, 0.05, 0.2)
 DIM, K = 20, 10
@@ -75,7 +75,7 @@ def covered(models: int, noise: float, spread: float, trials: int, words: int) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=2000)
-    parser.add_argument("--words", type=int, default=100)
+    parser.add_argument("--words", type=int, default=60)
     options = parser.parse_args()
     print(f"{options.trials} trials, {options.words} words, k = {K}. Monte Carlo error (one standard error) of a .95: "
           f"{math.sqrt(0.95 * 0.05 / options.trials):.4f}\n")  # fmt: skip

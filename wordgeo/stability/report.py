@@ -168,10 +168,10 @@ class StabilityReport(Result):
         found = self.overlap
         text = (
             f"Of the {self.k} nearest neighbours of a word, on average {self.k * found.value:.1f} are the same in two "
-            f"of these {len(self.models)} models (overlap {found.value:.2f}"
+            f"of these {len(self.models)} models (overlap {found.value:.3f}"
         )
         if found.low is not None:
-            text += f", {self.level:.0%} interval over models {found.low:.2f} to {found.high:.2f}"
+            text += f", {self.level:.0%} interval over models {found.low:.3f} to {found.high:.3f}"
         text += f"; by chance {self.k * (found.chance or 0):.2g}). "
         text += next(advice for least, advice in ADVICE if found.value >= least)
         large = [band for band in self.bands if band.words >= 30]
