@@ -142,6 +142,9 @@ def test_models_trained_with_other_options_are_refused(slices, tmp_path):
     corpora = (folder / "1.corpus", folder / "2.corpus")
     with pytest.raises(OptionError, match="with other options"):
         wg.compare(wg.load(folder / "1.model"), other, corpora=corpora)
+    runs = wg.Ensemble.of([folder / "1.model", folder / "2.model"])
+    with pytest.raises(OptionError, match="a null is for one model a side"):
+        wg.compare(runs, folder / "2.model", corpora=corpora)
 
 
 def test_two_languages(wordgeo, tmp_path):

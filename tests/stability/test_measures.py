@@ -186,9 +186,10 @@ def test_many_words_in_blocks_and_by_the_graph(monkeypatch):
     [
         ({"k": 0}, "k is 0"),
         ({"k": 120}, "the models share 120 words"),
-        ({"curve": [500]}, "the last k of the curve is 500"),
+        ({"curve": [500]}, "a k of the curve is 500"),
         ({"p": 1.0}, "p is 1.0"),
         ({"words": ["no"]}, "none of the 1 words"),
+        ({"words": []}, "words is empty"),
         ({"words": ["w1"], "ranks": (1, 2)}, "give one of them"),
         ({"ranks": (5, 2)}, "ranks are 5 to 2"),
         ({"ranks": (500, 600)}, "ranks are 500 to 600"),
@@ -198,6 +199,12 @@ def test_many_words_in_blocks_and_by_the_graph(monkeypatch):
 def test_bad_options(models, options, message):
     with pytest.raises(OptionError, match=message):
         wg.stability(models, **options)
+
+
+def test_models_without_common_words(models):
+    other = wg.from_arrays([f"x{i}" for i in range(20)], np.ones((20, 8)))
+    with pytest.raises(OptionError, match="the models share 0 words; give models of the same language"):
+        wg.stability([models[0], other])
 
 
 def test_one_model_has_nothing_to_agree_with(models):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from wordgeo.stability import Ensemble
 
 __all__ = ["stability"]
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -105,6 +108,8 @@ def stability(
         click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=2))
     elif style == "csv":
         click.echo(_csv({name: report.tables()[0] for name, report in reports.items()}), nl=False)
+        for difference in (difference for report in reports.values() for difference in report.differences):
+            logger.warning("the models differ in %s", difference)
     else:
         results = [each for name, report in reports.items() for each in (report, *trusted[name])]
         results += [] if compared is None else [compared]

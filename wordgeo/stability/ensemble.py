@@ -109,7 +109,11 @@ class Ensemble(Sequence[WordVectors]):
         else:
             for folder in folders:
                 if not formats.is_model(folder):
-                    raise FormatError(f"{ENSEMBLE_MARKER} names this run, but here is no model; train again", folder)
+                    raise FormatError(
+                        f"{ENSEMBLE_MARKER} names this run, but here is no model; train again, "
+                        "or leave it out (skip_damaged)",
+                        folder,
+                    )
         ensemble._name()
         return ensemble
 
@@ -180,12 +184,13 @@ class Ensemble(Sequence[WordVectors]):
         values: dict[str, list[Any]] = {"dimensions": [model.dimensions for model in self]}
         for name in ("algorithm", "engine"):
             values[name] = [each.get(name) for each in known]
+        values["resample"] = [each and (each.get("resample") or {"how": "none"}).get("how") for each in known]
         values["corpus"] = [(each.get("corpus") or {}).get("fingerprint") for each in known]
         parameters = [each.get("parameters") or {} for each in known]
         for name in dict.fromkeys(name for each in parameters for name in each if name != "dim"):
             values[name] = [each.get(name) for each in parameters]
         for name, of_models in values.items():
-            different = list(dict.fromkeys(str(value) for value in of_models if value is not None))
+            different = list(dict.fromkeys(str(value) for value in of_models if value not in (None, {})))
             if len(different) > 1:
                 found.append(f"{name}: {', '.join(different)}")
         return found
@@ -222,6 +227,18 @@ class Ensemble(Sequence[WordVectors]):
             [first.words[row] for row in rows], None if first.counts is None else first.counts[rows]
         )
 
+    def check_k(self, k: int, name: str = "k") -> int:
+        """`k`, if it is a number of neighbours that each shared word has among the others; else `OptionError`."""
+        words = len(self.shared)
+        if words < 2:
+            raise OptionError(
+                f"the models share {words} words; give models of the same language whose words are written alike"
+            )
+        k = whole_number(name, k, 1)
+        if k >= words:
+            raise OptionError(f"{name} is {k}; the models share {words} words, so give less than that")
+        return k
+
     def agreement(self, words: Iterable[str], k: int = 10, *, threads: int | None = None) -> Agreement:
         """How far the models agree on the k nearest neighbours of `words`, over the words that all of them have.
 
@@ -231,9 +248,7 @@ class Ensemble(Sequence[WordVectors]):
         words = tuple(words)
         if len(self) < 2:
             raise OptionError("agreement compares models and here is one; train with runs=2 or more")
-        k = whole_number("k", k, 1)
-        if k >= len(self.shared):
-            raise OptionError(f"k is {k}; the models share {len(self.shared)} words, so give less than that")
+        k = self.check_k(k)
         rows = self.shared.rows(words)
         lists = np.stack([nearest(model, self.shared, rows, k, threads)[0] for model in self])
         agreed: list[tuple[str, ...]] = []

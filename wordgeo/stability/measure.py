@@ -80,12 +80,10 @@ def stability(
     if len(ensemble) < 2:
         raise OptionError("stability compares models and here is one; name two or more, or train with runs=5 (--runs)")
     p, level = number("p", p, 0.01, 0.99), number("level", level, 0.5, 0.9999)
-    k, seed = whole_number("k", k, 1), whole_number("seed", seed, 0)
-    points = sorted({*(x for x in CURVE if x < k), k, *(whole_number("curve", x, 1) for x in curve or ())})
+    k, seed = ensemble.check_k(k), whole_number("seed", seed, 0)
+    more = [ensemble.check_k(x, "a k of the curve") for x in curve or ()]
+    points = sorted({*(x for x in CURVE if x < k), k, *more})
     shared = ensemble.shared
-    if points[-1] >= len(shared):
-        which = "k" if points[-1] == k else "the last k of the curve"
-        raise OptionError(f"{which} is {points[-1]}; the models share {len(shared)} words, so give less than that")
     rows, missing = _chosen(shared, words, ranks)
     shown = resolve_progress(progress)
     shown.start("comparing models", len(ensemble) + 2, "models")
@@ -134,6 +132,8 @@ def _chosen(
         raise OptionError("words and ranks both choose words; give one of them")
     if words is not None:
         asked = list(dict.fromkeys(words))
+        if not asked:
+            raise OptionError("words is empty; name at least one (a file with a word a line)")
         found = shared.find(asked)
         missing = tuple(word for word, row in zip(asked, found.tolist(), strict=True) if row < 0)
         rows = np.sort(found[found >= 0])

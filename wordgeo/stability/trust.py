@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wordgeo import _fast
-from wordgeo.errors import OptionError
 from wordgeo.evaluation.statistics import wilson_interval
 from wordgeo.query import WordVectors
 from wordgeo.query.filters import Filter
@@ -102,9 +101,7 @@ def trusted_neighbors(
 ) -> list[TrustedNeighbors]:
     """The k neighbours of each word that most models have among their k nearest, over the words that all have."""
     shared = ensemble.shared
-    k = whole_number("k", k, 1)
-    if k >= len(shared):
-        raise OptionError(f"k is {k}; the models share {len(shared)} words, so give less than that")
+    k = ensemble.check_k(k)
     rows = shared.rows(words)
     allowed = _allowed(ensemble, filters)
     k = min(k, int(allowed.sum()))
