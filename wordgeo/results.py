@@ -106,5 +106,6 @@ def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, (float, np.floating)):
-        return f"{value:.4f}" if value == 0 or abs(value) >= SMALLEST else f"{value:.1e}"
+        number = float(value)
+        return f"{number:.4f}" if number == 0 or abs(number) >= SMALLEST else f"{number:.1e}"
     return str(value)

@@ -38,9 +38,9 @@ class WordChanges(Result):
     `cosine` and `overlap` are the changes (1 - cosine after alignment; share of neighbours that are others). Against a
     null: `..._effect` is the change beyond that of words of its frequency in this pair and its own, beyond them, in the
     null (`null_p_values`), `..._p` the raw p-values, `..._q` those of Benjamini and Hochberg over all words, and `q`
-    that of the measure by which words are called changed. Without a null these are None, and `cosine_within` and `overlap_within` the mean changes between runs of
-    the same side, where there are several. `came` and `went` are neighbours that only the second or only the first
-    space has among its first ten.
+    that of the measure by which words are called changed. Without a null these are None, and `cosine_within` and
+    `overlap_within` the mean changes between runs of the same side, where there are several. `came` and `went` are
+    neighbours that only the second or only the first space has among its first ten.
     """
 
     words: tuple[str, ...]

@@ -79,7 +79,7 @@ def change_page(report: ChangeReport) -> str:
         Dot(float(numbers[i]), float(words.cosine[i]), words.words[i], bool(called[i])) for i in dict.fromkeys(chosen)
     ]
     dots.sort(key=lambda dot: -dot.y)
-    top = max(0.1, float(np.nanmax(words.cosine)))
+    top = max(0.5, float(np.ceil(2 * np.nanmax(words.cosine)) / 2))
     by = "rank" if words.counts is None else "count (the lesser of the two)"
     said = "Change of each word against its frequency, a dot a word."
     said += " Those called changed are red." if report.changed else ""
