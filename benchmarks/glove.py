@@ -178,24 +178,25 @@ def side_by_side(args, text: Path, corpus: EncodedCorpus, folder: Path) -> None:
 
 
 def quality(args, corpus: EncodedCorpus, counts: Counts, theirs: Stanford, folder: Path) -> None:
+    from scipy import stats
+
     scores: dict[tuple[str, str], list[float]] = {}
     for seed in args.seeds:
         trained = ours(counts, args.iterations, seed, args.threads, args.dim)["training"]
         models = {
             "wordgeo": Embeddings(counts.vocabulary, trained.vectors()),
-            "stanford": load(theirs.train(args.iterations, seed)[1]),
+            "Stanford": load(theirs.train(args.iterations, seed)[1]),
         }
         for name, model in models.items():
             for suite in args.suites:
-                report = evaluate(model, suite, protocol="glove")
-                scores.setdefault((suite, name), []).append(report.score)
+                scores.setdefault((suite, name), []).append(evaluate(model, suite, protocol="glove").score)
+            print(f"seed {seed}, {name}:", *(f"{scores[suite, name][-1]:.4f}" for suite in args.suites), flush=True)
     rows = []
     for suite in args.suites:
-        mine, other = (np.array(scores[suite, name]) for name in ("wordgeo", "stanford"))
-        difference = mine.mean() - other.mean()
-        error = np.sqrt(mine.var(ddof=1) / len(mine) + other.var(ddof=1) / len(other)) if len(mine) > 1 else np.nan
-        rows.append((suite, mine.mean(), other.mean(), difference, difference - 1.96 * error))
-    title = f"scores, mean over seeds {args.seeds}, {args.iterations} iterations"
+        mine, other = scores[suite, "wordgeo"], scores[suite, "Stanford"]
+        low = stats.ttest_ind(mine, other, equal_var=False).confidence_interval(0.95).low if len(mine) > 1 else np.nan
+        rows.append((suite, np.mean(mine), np.mean(other), np.mean(mine) - np.mean(other), low))
+    title = f"scores, mean over seeds {args.seeds}, {args.iterations} iterations; bounds by Welch's t"
     print(Table(("suite", "wordgeo", "Stanford", "difference", "lower 95 % bound"), rows, title).to_text())
 
 

@@ -158,9 +158,10 @@ def recipes(place, monkeypatch):
 def test_suites_are_fetched_when_the_licence_is_accepted(recipes, wordgeo, place, monkeypatch):
     done = wordgeo("eval", "a.txt", "--suite", "two")
     assert done.code == 1 and "wordgeo eval --suite two --fetch" in done.err
-    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
-    done = wordgeo("eval", "--suite", "two", "--fetch")
-    assert done.code == 130 and "CC BY 4.0" in done.err
+    for answer in ("n\n", ""):  # no; nobody there
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        done = wordgeo("eval", "--suite", "two", "--fetch")
+        assert done.code == 2 and "CC BY 4.0" in done.err and "--yes" in done.err.splitlines()[-1]
     assert not list((place / "cache").rglob("two.txt"))
     done = wordgeo("eval", "--fetch", "--yes")
     assert done.code == 0 and done.out.strip() == str(place / "cache" / "suites" / "two" / "two.txt")

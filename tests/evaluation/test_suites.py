@@ -190,6 +190,8 @@ def test_folders_of_pairs_have_sections_groups_and_alternatives(tmp_path):
             "peru\tspanish/quechua,aymara/\nålan\tsvenska\nbad\n".encode(),
         ),
         ("3_Encyclopedic", "E03 [x - y].txt", b"\xff\nx y z\n"),
+        ("3_Encyclopedic", "E05 [x - y].tsv", b"x\ty\n"),
+        ("3_Encyclopedic", "E06 [x - y].csv", b"x,y\n"),
     ):
         (folder / group).mkdir(parents=True, exist_ok=True)
         (folder / group / name).write_bytes(text)
@@ -198,17 +200,21 @@ def test_folders_of_pairs_have_sections_groups_and_alternatives(tmp_path):
     assert [(s.name, s.group, len(s.pairs), len(s.questions)) for s in suite.sections] == [
         ("I01 [noun - plural]", "1_Inflectional", 3, 6),
         ("E02 [country - language]", "3_Encyclopedic", 2, 2),
+        ("E05 [x - y]", "3_Encyclopedic", 1, 0),
     ]
     asked = suite.sections[1].questions[1]
     assert asked == Question(1, "ålan", "svenska", "peru", "spanish", ("quechua", "aymara"), ())
     assert suite.sections[1].questions[0].also_b == ("quechua", "aymara")
     places = [(note.file.split("/")[-1], note.line, note.skipped) for note in suite.notes]
     assert places == [
+        ("E06 [x - y].csv", 1, True),
         ("I01 [noun - plural].txt", 1, False),
         ("E02 [country - language].txt", 3, True),
         ("E03 [x - y].txt", 1, True),
         ("E03 [x - y].txt", 1, True),
+        ("bats", 1, False),
     ]
+    assert suite.notes[-1].problem.startswith("36 relations of BATS's 40 are not in the folder: I02, I03,")
     one = load_suite(folder / "1_Inflectional" / "I01 [noun - plural].txt")
     assert len(one.questions) == 6
 

@@ -146,8 +146,6 @@ def fetch(name: str, language: str | None, folder: str | None, yes: bool) -> Non
 
     recipe = find_recipe(name)
     accepted = licence_accepted(recipe, yes)
-    if recipe.url is not None and not accepted:
-        raise click.Abort
     click.echo(fetch_corpus(recipe, accept_licence=accepted, language=language, folder=folder, progress=True))
 
 

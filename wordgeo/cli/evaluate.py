@@ -170,16 +170,14 @@ def _names(suite: str) -> list[str]:
 
 
 def _fetch(suite: str, yes: bool, *, paths: bool) -> None:
-    """Downloads one suite, or all that can be; a licence that is not accepted ends the command for one alone."""
+    """Downloads one suite, or all that can be; of several, those whose licence is not accepted are left out."""
     from wordgeo.evaluation import fetch_suite, find_suite, suites
 
     several = suite in ("all", "present")
     for recipe in [one for one in suites().suites if one.url] if several else [find_suite(suite)]:
         here = recipe.place() is not None
         accepted = here or licence_accepted(recipe, yes)
-        if recipe.url is not None and not accepted:
-            if not several:
-                raise click.Abort
+        if several and not accepted:
             continue
         path = fetch_suite(recipe, accept_licence=accepted, progress=True)
         if paths:

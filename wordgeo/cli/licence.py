@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -17,4 +18,10 @@ def licence_accepted(recipe: Recipe, yes: bool) -> bool:
     if recipe.url is None:
         return yes
     click.echo(f"{recipe.title}. {recipe.description}\nLicence: {recipe.licence} ({recipe.source})", err=True)
-    return yes or click.confirm("Do you keep to it, and fetch it?", err=True)
+    try:
+        return yes or click.confirm("Do you keep to it, and fetch it?", err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise  # Ctrl-C
+        click.echo(err=True)
+        return False  # nobody is there to answer

@@ -33,6 +33,9 @@ UNKNOWN = (
     "(word TAB word TAB score), nor categories (word TAB category), nor multiple choice (a pair, the pairs to choose "
     "from, and the letter of the right one)"
 )
+SECTION_FILES = (".txt", ".tsv")
+BATS_CODE = re.compile(r"([IDEL](?:0[1-9]|10)) ")  # as in "E02 [country - language].txt"
+BATS_CODES = [f"{group}{number:02}" for group in "IDEL" for number in range(1, 11)]
 KIND_BY_LINES = 200  # as many lines from the first decide which format a file has
 
 
@@ -76,11 +79,12 @@ def read_folder(name: str, path: Path) -> Suite:
     """
     if is_graded(path):
         return read_relations(name, path)
-    files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix.lower() in SECTION_FILES)
     questions = sorted(path.rglob("*.questions"))
     if questions:
         return _of_questions(name, path, questions)
-    notes: Notes = []
+    unread = sorted(str(file.relative_to(path)) for file in path.rglob("*.csv"))
+    notes = [Note(1, "not read; write a section as a file .txt, with tabs", skipped=True, file=name) for name in unread]
     sections, words, categories = [], [], []
     for file in files:
         mine: Notes = []
@@ -99,10 +103,21 @@ def read_folder(name: str, path: Path) -> Suite:
     if any(section.questions for section in sections):
         for file_words in categories:
             notes.append(Note(1, "one word a line, among files of pairs", skipped=True, file=file_words + ".txt"))
+        notes += _missing(path, files)
         return AnalogySuite(name, str(path), tuple(sections), tuple(dict.fromkeys(notes)))
     if words:
         return CategorySuite(name, str(path), tuple(words), tuple(categories), tuple(notes))
     raise FormatError("a folder without a benchmark; give one with a file of pairs, or of words, a section", path)
+
+
+def _missing(path: Path, files: Sequence[Path]) -> Notes:
+    """What a folder of some of BATS's relations lacks."""
+    here = {code[1] for file in files if (code := BATS_CODE.match(file.name))}
+    lacking = [code for code in BATS_CODES if code not in here]
+    if not here or not lacking:
+        return []
+    problem = f"{counted(len(lacking), 'relation')} of BATS's 40 are not in the folder: {', '.join(lacking)}"
+    return [Note(1, problem, skipped=False, file=path.name)]
 
 
 def _of_questions(name: str, path: Path, files: Sequence[Path]) -> Suite:
@@ -154,7 +169,7 @@ def _kind(path: Path, lines: Lines) -> str | None:
         return None
     kind = votes.most_common(1)[0][0]
     # People put many words in one category, while few pairs of a relation share their second word.
-    if kind == "pairs" and 2 * len(second) <= votes["pairs"] and not re.match(r"[IDEL]\d\d ", path.name):
+    if kind == "pairs" and 2 * len(second) <= votes["pairs"] and not BATS_CODE.match(path.name):
         return "categories"
     return kind
 

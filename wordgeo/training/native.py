@@ -272,7 +272,9 @@ class NativeTraining:
                 "no two words that are trained ever stood together in a sentence, so nothing was learned; "
                 "lower min_count, raise sample or give more text"
             )
-        return Trained(self.vectors(), history, self.training_state() if keep else None)
+        state = self.training_state() if keep else None
+        self._outputs = np.empty(0, dtype=np.float32)  # makes room for the copy of the vectors
+        return Trained(self.vectors(), history, state)
 
     def _is_over(self, history: list[dict[str, Any]]) -> bool:
         if self.config.patience is None or not history:
