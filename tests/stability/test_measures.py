@@ -117,6 +117,11 @@ def test_identical_models_are_exactly_stable(models, k):
     assert all(s.eigenspace == s.pip == 0 and s.knn == 1 for s in report.spaces)
     assert "10.0 are the same" in report.verdict or k == 1
     assert "are they the same?" in repr(report)
+    assert "depends on frequency" not in report.verdict
+    draw = np.random.default_rng(2).normal(size=(3000, 50)).astype(np.float32)
+    twins = [wg.from_arrays([f"w{i}" for i in range(3000)], draw.copy()) for _ in range(2)]
+    found = space_distances(twins, [np.arange(3000)] * 2)
+    assert (found.eigenspace[0], found.pip[0], found.pip_relative[0]) == (0, 0, 0)
 
 
 def test_random_models_agree_by_chance_alone():

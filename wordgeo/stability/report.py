@@ -15,6 +15,7 @@ __all__ = ["BandStability", "CurvePoint", "Estimate", "SpacePair", "StabilityRep
 
 F64 = npt.NDArray[np.float64]
 WORDS_SHOWN = 10
+WORTH_SAYING = 0.05  # of a difference between bands
 NAMES = {
     "overlap": "overlap", "jaccard": "Jaccard", "rbo": "rank-biased overlap", "second_order": "second-order similarity",
     "joint_overlap": "in all models (joint overlap)", "joint_jaccard": "joint Jaccard",
@@ -177,10 +178,11 @@ class StabilityReport(Result):
         large = [band for band in self.bands if band.words >= 30]
         if len(large) > 1:
             low, high = min(large, key=_overlap), max(large, key=_overlap)
-            text += (
-                f" It depends on frequency: {high.overlap.value:.2f} for words of {self.by} {high.name}, "
-                f"{low.overlap.value:.2f} for {self.by} {low.name}."
-            )
+            if high.overlap.value - low.overlap.value >= WORTH_SAYING:
+                text += (
+                    f" It depends on frequency: {high.overlap.value:.2f} for words of {self.by} {high.name}, "
+                    f"{low.overlap.value:.2f} for {self.by} {low.name}."
+                )
         return text
 
     def to_dict(self) -> dict[str, object]:

@@ -55,7 +55,8 @@ def space_distances(
         ]
 
         def add(i: int, j: int, block: list[F64] = block) -> None:
-            products[i, j] += block[i].T @ block[j]
+            # NumPy multiplies an array with itself by another routine, whose rounding differs.
+            products[i, j] += block[i].T @ (block[j].copy() if i == j else block[j])
 
         run_blocks(add, products, threads)
     own = [_spectrum(products[i, i]) for i in range(count)]
