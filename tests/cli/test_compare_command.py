@@ -164,4 +164,6 @@ def test_two_languages(wordgeo, tmp_path):
     assert set(found) == {"alignment", "precision", "isometry"}
     printed = good(wordgeo(*ask, "--html", tmp_path / "l.html"))
     assert "relational similarity" in printed
-    assert "relational similarity" in (tmp_path / "l.html").read_text()
+    page = (tmp_path / "l.html").read_text()
+    assert "relational similarity" in page
+    assert "Share of 150 words whose translation is found by csls" in page

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from wordgeo.evaluation.documents import STYLE, bars
 from wordgeo.results import Result, Table
+from wordgeo.stability.alignment import Precision
 from wordgeo.stability.charts import Dot, Point, heat_map, scatter, trust_table
 from wordgeo.stability.compare import ChangeReport
 from wordgeo.stability.report import StabilityReport
@@ -97,8 +98,20 @@ def change_page(report: ChangeReport) -> str:
 
 
 def results_page(title: str, results: Sequence[Result]) -> str:
-    """The tables of some results."""
-    return page(title, "".join(table.to_html() for result in results for table in result.tables()))
+    """The tables of some results, and a chart of those on translation."""
+    parts = []
+    for result in results:
+        if isinstance(result, Precision):
+            rows = zip(result.k, result.precision, result.low, result.high, strict=True)
+            shares = [
+                (f"among the {k} nearest" if k > 1 else "the nearest", share, low, high) for k, share, low, high in rows
+            ]
+            said = (
+                f"Share of {result.asked} words whose translation is found by {result.method}, with its 95 % interval."
+            )
+            parts.append(figure(bars(shares, "precision of translation"), said))
+        parts += _tables(result)
+    return page(title, "".join(parts))
 
 
 def page(title: str, body: str) -> str:
