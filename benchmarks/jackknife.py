@@ -18,7 +18,7 @@ import math
 import numpy as np
 
 import wordgeo as wg
-from wordgeo.stability.intervals import jackknife
+from wordgeo.stability.intervals import jackknife, members
 from wordgeo.stability.lists import PAIRWISE, compare_lists, nearest
 from wordgeo.stability.spaces import space_distances
 
@@ -54,7 +54,7 @@ def trial(seed: list[int], base: np.ndarray, models: int, noise: float, spread: 
 def covered(models: int, noise: float, spread: float, trials: int, words: int) -> dict[str, tuple[float, ...]]:
     """Coverage of each measure: of all words and of half of them, and the mean over single words."""
     base = np.random.default_rng(0).normal(size=(words, DIM))
-    in_model = (np.array(list(itertools.combinations(range(models), 2)))[:, :, None] == np.arange(models)).any(axis=1)
+    in_model = members(list(itertools.combinations(range(models), 2)), models)
     found: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for i in range(trials):
         for name, values in trial(
