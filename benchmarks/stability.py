@@ -45,9 +45,10 @@ def script(ensemble: wg.Ensemble, words: int, k: int, sample: int) -> tuple[floa
     import faiss
 
     start = time.perf_counter()
-    lists, spaces = [], []
+    lists, spaces, shared = [], [], ensemble.shared.words
     for model in ensemble:
-        unit = model.vectors / np.linalg.norm(model.vectors, axis=1, keepdims=True)
+        vectors = model.vectors[model.vocabulary.rows(shared)]
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         index = faiss.IndexFlatIP(unit.shape[1])
         index.add(unit)
         _, found = index.search(unit[:words], k + 1)

@@ -52,6 +52,18 @@ def test_blocks_run_on_several_threads_and_the_first_error_stops_the_rest():
     assert len(ran) < 500
 
 
+def test_blocks_within_blocks_do_not_wait_for_each_other():
+    inner = []
+    barrier = threading.Barrier(2, timeout=30)
+
+    def outer(i):
+        barrier.wait()  # both threads of the pool are at work, and none is left for what they ask for
+        threads.run_blocks(lambda j: inner.append((i, j)), [(j,) for j in range(4)], 2)
+
+    threads.run_blocks(outer, [(0,), (1,)], 2)
+    assert sorted(inner) == [(i, j) for i in (0, 1) for j in range(4)]
+
+
 def test_blas_is_limited_in_one_place():
     from threadpoolctl import threadpool_info
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from wordgeo import formats, training
 from wordgeo.embeddings import Embeddings
+from wordgeo.errors import OptionError
 from wordgeo.progress import Progress
 from wordgeo.query import WordVectors
 from wordgeo.stability import ChangeReport, Ensemble, compare_spaces
@@ -84,6 +85,9 @@ def compare(
     options = {"names": names, "progress": progress, **options}
     if corpora is None:
         return compare_spaces(first, second, **options)
+    for side in (first, second):
+        if isinstance(side, Ensemble) and len(side) > 1:
+            raise OptionError(f"a null is for one model a side; name one run of {side.path or 'the ensemble'}")
     one, other = (side[0] if isinstance(side, Ensemble) else side for side in (first, second))
     real, null = training.splits_of_models(
         one, other, corpora, resplits=resplits, workers=workers, backend=backend, progress=progress

@@ -25,6 +25,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "cache_folder",
+    "check_file",
     "check_output",
     "evict",
     "is_partial",
@@ -72,16 +73,7 @@ def check_output(path: str | Path, *, marker: str, overwrite: bool = False) -> N
 def atomic_file(path: str | Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     """A binary file to write, which takes its name `path` only when the block ends well. Raises `OutputError`."""
     target = _resolved(path)
-    with _reported(path):
-        if target.is_dir():
-            raise OutputError(f"{path} is a folder; name a file")
-        if target.exists() and not target.is_file():
-            raise OutputError(f"{path} is not a regular file; name one, or a name that is free")
-        if target.exists() and not overwrite:
-            raise OutputError(f"{path} exists already; choose another name or overwrite it (--overwrite)")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(target)
-        staging, lock = _new_staging(target, lambda place: place.touch(exist_ok=False))
+    staging, lock = _begin_file(path, target, overwrite)
     try:
         with _reported(path, staging), staging.open("wb") as file:
             yield file
@@ -92,6 +84,13 @@ def atomic_file(path: str | Path, *, overwrite: bool = False) -> Iterator[Binary
     finally:
         _remove(staging)
         _unlock(lock)
+
+
+def check_file(path: str | Path, *, overwrite: bool = False) -> None:
+    """Raises the `OutputError` that `atomic_file` would, before minutes of work instead of after them."""
+    staging, lock = _begin_file(path, _resolved(path), overwrite)
+    _remove(staging)
+    _unlock(lock)
 
 
 def is_partial(path: str | Path) -> bool:
@@ -217,6 +216,19 @@ def _begin_folder(path: str | Path, target: Path, marker: str, overwrite: bool) 
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(target)
         return _new_staging(target, Path.mkdir)
+
+
+def _begin_file(path: str | Path, target: Path, overwrite: bool) -> tuple[Path, int | None]:
+    with _reported(path):
+        if target.is_dir():
+            raise OutputError(f"{path} is a folder; name a file")
+        if target.exists() and not target.is_file():
+            raise OutputError(f"{path} is not a regular file; name one, or a name that is free")
+        if target.exists() and not overwrite:
+            raise OutputError(f"{path} exists already; choose another name or overwrite it (--overwrite)")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target)
+        return _new_staging(target, lambda place: place.touch(exist_ok=False))
 
 
 def _refuse_existing(path: str | Path, target: Path, marker: str, overwrite: bool) -> None:

@@ -15,6 +15,9 @@ import numpy as np
 __all__ = ["Result", "Table", "plain"]
 
 
+SMALLEST = 5e-5  # what four decimals still show
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     """Rows of plain values (str, int, float, None) under column names, with an optional title and notes."""
@@ -25,7 +28,7 @@ class Table:
     notes: Sequence[str] = ()
 
     def to_text(self) -> str:
-        """Aligned columns: numbers to the right, floats with four decimals, nothing for None."""
+        """Aligned columns: numbers to the right, floats with four decimals (or as 1.2e-05), nothing for None."""
         cells = [[_cell(value) for value in row] for row in self.rows]
         right = [
             bool(self.rows) and all(isinstance(row[i], (int, float, type(None))) for row in self.rows)
@@ -102,4 +105,7 @@ def plain(value: Any) -> Any:
 def _cell(value: Any) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.4f}" if isinstance(value, (float, np.floating)) else str(value)
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return f"{number:.4f}" if number == 0 or abs(number) >= SMALLEST else f"{number:.1e}"
+    return str(value)

@@ -16,6 +16,7 @@ MOST_THREADS = 1024
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
 _blas_limit: object | None = None
+_own = threading.local()  # `inside`: whether this thread is working on a block
 
 
 def resolve_threads(threads: int | None = None) -> int:
@@ -38,10 +39,11 @@ def resolve_threads(threads: int | None = None) -> int:
 def run_blocks(work: Callable[..., None], blocks: Iterable[tuple], threads: int | None = None) -> None:
     """Calls `work(*block)` for every block, on `threads` threads; the first error or Ctrl-C stops what is not begun.
 
-    `work` writes to places that no other block touches, so the order of blocks never shows in the result.
+    `work` writes to places that no other block touches, so the order of blocks never shows in the result. Called
+    within a block, it works through its own on the same thread: waiting for the pool there could wait for ever.
     """
     blocks = list(blocks)
-    count = min(resolve_threads(threads), len(blocks))
+    count = 1 if getattr(_own, "inside", False) else min(resolve_threads(threads), len(blocks))
     limit_blas()
     if count <= 1:
         for block in blocks:
@@ -52,11 +54,14 @@ def run_blocks(work: Callable[..., None], blocks: Iterable[tuple], threads: int 
     def guarded(*block: object) -> None:
         if stop.is_set():
             return
+        _own.inside = True
         try:
             work(*block)
         except BaseException:
             stop.set()
             raise
+        finally:
+            _own.inside = False
 
     pool = _pool(count)
     futures: list[Future] = [pool.submit(guarded, *block) for block in blocks]

@@ -92,6 +92,12 @@ def test_planted_drift_stands_out_from_the_null(wordgeo, slices, tmp_path):
         assert stats.mannwhitneyu(p[drifted], p[~drifted], alternative="less").pvalue < 1e-4
         assert 0.4 < np.median(p[~drifted]) < 0.65
     assert set(report["changed"]) <= planted
+    assert report["measure"] == "cosine"
+    by_overlap = wordgeo(
+        "compare", folder / "1.model", folder / "2.model", "--corpora", folder / "1.corpus", folder / "2.corpus",
+        "--resplits", 3, "--measure", "overlap", "--format", "json",
+    )  # fmt: skip
+    assert (json.loads(good(by_overlap))["measure"], by_overlap.err) == ("overlap", "")
     page = (tmp_path / "c.html").read_text()
     assert "<svg" in page
     assert not re.search(r"(src|href)=|https?://|<script", page)
@@ -115,6 +121,7 @@ def test_finished_models_have_no_null(wordgeo, slices):
         (["1.model", "2.model", "--corpora", "1.corpus", "2.corpus", "--resplits", "0"], 2, "resplits is 0"),
         (["1.model", "2.model", "--neighbors", "100000"], 2, "share"),
         (["1.model", "2.model", "--alpha", "2"], 2, "alpha is 2"),
+        (["1.model", "2.model", "--csv", "."], 1, "is a folder; name a file"),
         (["1.model", "nowhere"], 1, "does not exist"),
         (["1.model", "2.model", "--test", "nowhere"], 2, "give --dictionary too"),
         (["1.model", "2.model", "--dictionary", "nowhere"], 1, "does not exist"),
@@ -135,6 +142,9 @@ def test_models_trained_with_other_options_are_refused(slices, tmp_path):
     corpora = (folder / "1.corpus", folder / "2.corpus")
     with pytest.raises(OptionError, match="with other options"):
         wg.compare(wg.load(folder / "1.model"), other, corpora=corpora)
+    runs = wg.Ensemble.of([folder / "1.model", folder / "2.model"])
+    with pytest.raises(OptionError, match="a null is for one model a side"):
+        wg.compare(runs, folder / "2.model", corpora=corpora)
 
 
 def test_two_languages(wordgeo, tmp_path):
@@ -154,4 +164,6 @@ def test_two_languages(wordgeo, tmp_path):
     assert set(found) == {"alignment", "precision", "isometry"}
     printed = good(wordgeo(*ask, "--html", tmp_path / "l.html"))
     assert "relational similarity" in printed
-    assert "relational similarity" in (tmp_path / "l.html").read_text()
+    page = (tmp_path / "l.html").read_text()
+    assert "relational similarity" in page
+    assert "Share of 150 words whose translation is found by csls" in page

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 
 import pytest
 
@@ -75,6 +76,30 @@ def test_documents_beside(wordgeo, ensembles, tmp_path):
     assert [float(row["overlap"]) for row in rows] == report.words.overlap.tolist()
 
 
+def test_neighbours_of_chosen_words_in_every_format(wordgeo, ensembles):
+    ask = ("stability", ensembles / "seeds", "-k", 3, "--neighbors", "king,cat")
+    found = json.loads(good(wordgeo(*ask, "--format", "json")))
+    ensemble = wg.Ensemble.open(ensembles / "seeds")
+    assert found.pop("neighbors") == [each.to_dict() for each in ensemble.similar_batch(["king", "cat"], 3)]
+    assert found == wg.stability(ensemble, k=3).to_dict()
+    assert "among their 3 nearest" in good(wordgeo(*ask))
+    done = wordgeo("stability", ensembles / "seeds", "-k", 3, "--neighbors", "zebra")
+    assert (done.code, done.out) == (1, "")
+
+
+def test_damaged_runs_are_left_out_only_if_asked(wordgeo, ensembles, model, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(ensembles / "seeds", runs)
+    (runs / "run-002" / "model.safetensors").write_bytes(b"damaged")
+    for operands in ([runs], [runs, model]):
+        done = wordgeo("stability", *operands, "-k", 3)
+        assert (done.code, done.out) == (1, "")
+        assert "run-002" in done.err
+        found = json.loads(good(wordgeo("stability", *operands, "-k", 3, "--skip-damaged", "--format", "json")))
+        assert len(found["models"]) == 3 + len(operands)
+        assert "run-002" in found["skipped"][0]
+
+
 def test_ensembles_side_by_side(wordgeo, ensembles, tmp_path):
     paths = (ensembles / "seeds", ensembles / "samples")
     found = json.loads(good(wordgeo("stability", *paths, "-k", 3, "--format", "json")))
@@ -84,6 +109,9 @@ def test_ensembles_side_by_side(wordgeo, ensembles, tmp_path):
     printed = good(wordgeo("stability", *paths, "-k", 3, "--html", tmp_path / "two.html"))
     assert "times that from seeds" in printed
     assert "Where variation comes from" in (tmp_path / "two.html").read_text()
+    good(wordgeo("stability", *paths, "-k", 3, "--csv", tmp_path / "two.csv"))
+    rows = list(csv.DictReader((tmp_path / "two.csv").open()))
+    assert {row["models"] for row in rows} == {str(path) for path in paths}
 
 
 def test_a_threshold(wordgeo, ensembles):
@@ -104,6 +132,7 @@ def test_a_threshold(wordgeo, ensembles):
         (["SEEDS", "--top", "3", "--ranks", "1:2"], 2, "give one of them"),
         (["SEEDS", "--words", "nowhere"], 1, "does not exist"),
         (["nowhere", "MODEL"], 1, "does not exist"),
+        (["SEEDS", "--html", "."], 1, "is a folder; name a file"),
     ],
 )
 def test_bad_usage_is_one_line(wordgeo, ensembles, model, args, code, message):

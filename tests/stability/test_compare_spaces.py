@@ -10,7 +10,7 @@ import wordgeo as wg
 from wordgeo.errors import FormatError, NotFoundError, OptionError
 from wordgeo.stability import compare_spaces, isometry, read_dictionary
 from wordgeo.stability.alignment import procrustes
-from wordgeo.stability.change import benjamini_hochberg, change_of, joined_bands, judge, null_p_values
+from wordgeo.stability.change import PairValues, benjamini_hochberg, change_of, joined_bands, judge, null_p_values
 from wordgeo.stability.shape import bottleneck
 from wordgeo.vocabulary import Vocabulary
 
@@ -198,18 +198,69 @@ def test_benjamini_hochberg_is_scipys():
 
 
 def test_p_values_are_the_count_of_the_null_in_the_band():
-    real, bands = np.array([0.5, 0.1, 0.3, 2.0]), np.array([0, 0, 0, 1])
-    null = [(np.array([0.1, 0.9, 0.2]), np.array([0, 0, 0])), (np.array([0.3, 0.3, 0.6, 1.0]), np.array([0, 0, 0, 1]))]
-    raw = null_p_values(real, bands, null, center=False)
-    pooled = np.array([0.1, 0.9, 0.2, 0.3, 0.3, 0.6])
-    np.testing.assert_allclose(raw.p, [*((1 + (pooled >= x).sum()) / 7 for x in real[:3]), 0.5])
-    assert raw.shift == real.mean()
-    assert raw.shift_p == 1 / 3
-    found = null_p_values(real, bands, null)
-    pooled = np.array([-0.3, 0.5, -0.2, -0.1, -0.1, 0.2])  # each pair less the mean of its own band
-    np.testing.assert_allclose(found.p, [*((1 + (pooled >= x - 0.3).sum()) / 7 for x in real[:3]), 1])
-    np.testing.assert_allclose(found.effect, [0.2, -0.2, 0, 0], atol=1e-12)
+    """The definition word by word: less the level of the band over its spread, then less the word's own mean in the
+    other pairs over its deviation there, counted among those of all null pairs."""
+    draw = np.random.default_rng(5)
+    bands = np.repeat([0, 1], [12, 8])
+    pairs = [draw.normal(size=20) * np.repeat([1, 3], [12, 8]) for _ in range(6)]
+    missing = {(2, 3), (4, 15)}  # word 3 is not in pair 2
+    standard = []
+    for i, values in enumerate(pairs):
+        known = [w for w in range(20) if (i, w) not in missing]
+        found = {}
+        for band in (0, 1):
+            mine = [w for w in known if bands[w] == band]
+            level, ends = stats.trim_mean(values[mine], 0.25), np.quantile(values[mine], [0.1, 0.9])
+            found.update({w: (values[w] - level) / (ends[1] - ends[0]) for w in mine})
+        standard.append(found)
+    rest = {}  # of each pair and word: mean in the other pairs, sum of squares about it, degrees of freedom
+    for i in range(6):
+        for w in range(20):
+            others = [each[w] for j, each in enumerate(standard) if j != i and w in each]
+            rest[i, w] = np.mean(others), np.var(others) * len(others), len(others) - 1
+    t = {}
+    for i, found in enumerate(standard):
+        for w in found:
+            usual = np.median([rest[i, v][1] / rest[i, v][2] for v in range(20) if bands[v] == bands[w]])
+            mean, squares, degrees = rest[i, w]
+            deviation = np.sqrt((4 * usual + squares) / (4 + degrees) * (1 + 1 / (degrees + 1)))
+            t[i, w] = (found[w] - mean) / deviation
+    null = []
+    for i in range(1, 6):
+        known = [w for w in range(20) if (i, w) not in missing]
+        rows = np.array([known.index(w) if w in known else -1 for w in range(20)])
+        null.append(PairValues(pairs[i][known], bands[known], rows))
+    found = null_p_values(pairs[0], bands, null)
+    for w in range(20):
+        pooled = [t[i, v] for i in range(1, 6) for v in range(20) if (i, v) in t and bands[v] == bands[w]]
+        assert found.p[w] == (1 + sum(x >= t[0, w] for x in pooled)) / (1 + len(pooled))
     np.testing.assert_allclose(found.q, benjamini_hochberg(found.p))
+    assert found.shift == pairs[0].mean()
+    assert found.shift_p == (1 + sum(pair.values.mean() >= found.shift for pair in null)) / 6
+    mine = pairs[0][:12]
+    ends = np.quantile(mine, [0.1, 0.9])
+    expected = stats.trim_mean(mine, 0.25) + (ends[1] - ends[0]) * np.mean([each[0] for each in standard[1:]])
+    assert found.effect[0] == pytest.approx(mine[0] - expected)
+
+
+def test_a_single_null_pair_and_words_that_it_lacks():
+    real, bands = np.array([0.5, 0.1, 0.3]), np.zeros(3, dtype=np.int64)
+    found = null_p_values(real, bands, [PairValues(np.array([0.1, 0.9]), bands[:2], np.array([0, 1, -1]))])
+    assert ((found.p > 0) & (found.p <= 1)).all()
+    assert np.isfinite(found.effect).all()
+
+
+def test_a_word_that_changes_with_every_split_is_not_called(base):
+    """A name of one novel moves whenever documents are split anew: its own null says so, that of its band would not."""
+
+    def moving(seed, changed):
+        return change_of(*pair(base, seed, np.array(changed)), neighbors=20)
+
+    names = list(range(200, 220))
+    null = [moving(5000 + i, names) for i in range(20)]
+    p = judge(moving(1, [*names, 300, 301]), null).tests["cosine"].p
+    assert np.median(p[names]) > 0.1
+    assert p[[300, 301]].max() < 0.001
 
 
 def test_bands_always_have_a_null():

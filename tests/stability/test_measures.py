@@ -84,7 +84,10 @@ def test_every_measure_of_every_word_is_the_direct_computation(models):
 
 
 def test_rbo_of_published_examples():
-    """What the authors of the Python package rbo and of the paper give: identity 1, disjoint 0, and worked depths.
+    """What the paper and the authors of the Python package rbo give: agreement depth by depth, identity 1, disjoint 0.
+
+    Table 1 of Webber, Moffat & Zobel (2010) has the lists a b c d e f g and z c a v w x y, whose agreement at depths 1
+    to 7 is 0, 0, 0.667, 0.5, 0.4, 0.333 and 0.286, and its averages 0, 0, 0.222, 0.292, 0.313, 0.317 and 0.312.
 
     With S = abcdefg... and T = the first two swapped, agreement is 0, 1, 1, ...: at p = 0.9 and depth 10 the sum
     (1 - p) Σ p^(d-1) A_d is 0.1 (0.9 + ... + 0.9⁹), and the extrapolated rest is p^10.
@@ -95,6 +98,15 @@ def test_rbo_of_published_examples():
     assert overlaps([same, same + 10], p=0.9).rbo[0, 0] == 0
     by_hand = 0.1 * sum(0.9**d for d in range(1, 10)) + 0.9**10
     assert overlaps([same, swapped], p=0.9).rbo[0, 0] == pytest.approx(by_hand) == pytest.approx(0.9)
+    first, second = (np.array([[ord(letter) for letter in text]]) for text in ("abcdefg", "zcavwxy"))
+    agreement = [overlaps([first[:, :d], second[:, :d]]).overlap[0, 0] for d in range(1, 8)]
+    assert np.round(agreement, 3).tolist() == [0, 0, 0.667, 0.5, 0.4, 0.333, 0.286]
+    averages = [np.mean(agreement[:d]) for d in range(1, 8)]
+    assert np.round(averages, 3).tolist() == [0, 0, 0.222, 0.292, 0.313, 0.317, 0.312]
+    for p in (0.5, 0.9, 0.99):
+        printed = np.array([0, 0, 0.667, 0.5, 0.4, 0.333, 0.286])
+        extrapolated = printed[-1] * p**7 + (1 - p) * (p ** np.arange(7) @ printed)
+        assert overlaps([first, second], p=p).rbo[0, 0] == pytest.approx(extrapolated, abs=5e-4)
 
 
 @pytest.mark.parametrize("k", [1, 10])
@@ -105,6 +117,11 @@ def test_identical_models_are_exactly_stable(models, k):
     assert all(s.eigenspace == s.pip == 0 and s.knn == 1 for s in report.spaces)
     assert "10.0 are the same" in report.verdict or k == 1
     assert "are they the same?" in repr(report)
+    assert "depends on frequency" not in report.verdict
+    draw = np.random.default_rng(2).normal(size=(3000, 50)).astype(np.float32)
+    twins = [wg.from_arrays([f"w{i}" for i in range(3000)], draw.copy()) for _ in range(2)]
+    found = space_distances(twins, [np.arange(3000)] * 2)
+    assert (found.eigenspace[0], found.pip[0], found.pip_relative[0]) == (0, 0, 0)
 
 
 def test_random_models_agree_by_chance_alone():
@@ -163,8 +180,9 @@ def test_many_words_in_blocks_and_by_the_graph(monkeypatch):
     some = wg.stability(models, k=4, words=words[100:300])  # asked one by one
     np.testing.assert_array_equal(whole.words.overlap[100:300], some.words.overlap)
     monkeypatch.setattr("wordgeo.stability.lists.WORDS_A_BLOCK", 64)
-    blocks = wg.stability(models, k=4)
-    assert blocks.to_dict() == whole.to_dict()
+    monkeypatch.setattr("wordgeo.stability.lists.SECOND_ORDER_WORDS", 24)
+    for threads in (1, 2):
+        assert wg.stability(models, k=4, threads=threads).to_dict() == whole.to_dict()
     assert wg.stability(models, k=4, ranks=(101, 300)).words.words == some.words.words
 
 
@@ -173,9 +191,10 @@ def test_many_words_in_blocks_and_by_the_graph(monkeypatch):
     [
         ({"k": 0}, "k is 0"),
         ({"k": 120}, "the models share 120 words"),
-        ({"curve": [500]}, "the last k of the curve is 500"),
+        ({"curve": [500]}, "a k of the curve is 500"),
         ({"p": 1.0}, "p is 1.0"),
         ({"words": ["no"]}, "none of the 1 words"),
+        ({"words": []}, "words is empty"),
         ({"words": ["w1"], "ranks": (1, 2)}, "give one of them"),
         ({"ranks": (5, 2)}, "ranks are 5 to 2"),
         ({"ranks": (500, 600)}, "ranks are 500 to 600"),
@@ -185,6 +204,12 @@ def test_many_words_in_blocks_and_by_the_graph(monkeypatch):
 def test_bad_options(models, options, message):
     with pytest.raises(OptionError, match=message):
         wg.stability(models, **options)
+
+
+def test_models_without_common_words(models):
+    other = wg.from_arrays([f"x{i}" for i in range(20)], np.ones((20, 8)))
+    with pytest.raises(OptionError, match="the models share 0 words; give models of the same language"):
+        wg.stability([models[0], other])
 
 
 def test_one_model_has_nothing_to_agree_with(models):
@@ -210,6 +235,22 @@ def test_distances_of_spaces_are_the_definitions(models):
     same = space_distances([a, turned], [np.arange(120)] * 2)
     assert same.eigenspace[0] < 1e-6
     assert same.pip_relative[0] < 1e-3
+
+
+def test_whole_spaces_have_means_with_intervals(models):
+    report = wg.stability(models, k=3)
+    assert [estimate.name for estimate in report.whole] == ["eigenspace", "knn", "pip", "pip_relative"]
+    five = wg.stability(models, k=5)
+    assert [each.knn for each in report.spaces] == pytest.approx([x for _, _, x in five.pairs])  # of 5, whatever k is
+    for estimate in report.whole:
+        values = {(each.first, each.second): getattr(each, estimate.name) for each in report.spaces}
+        assert estimate.value == pytest.approx(np.mean(list(values.values())))
+        without = [np.mean([x for pair, x in values.items() if m not in pair]) for m in range(5)]
+        half = stats.t.ppf(0.975, 4) * np.sqrt(4 / 5 * np.sum((without - np.mean(without)) ** 2))
+        assert (estimate.low, estimate.high) == pytest.approx((estimate.value - half, estimate.value + half))
+    assert report.whole[1].chance == 5 / 119
+    assert wg.stability(models[:4], k=3).whole[0].low is None
+    assert wg.stability(models, k=3, spaces=False).whole == ()
 
 
 def test_jackknife_is_leaving_out_one_by_one():

@@ -189,6 +189,8 @@ def test_differences_of_models_are_named():
     same = made(seed=1, parameters={"dim": 6, "window": 5})
     other = made(seed=2, parameters={"dim": 6, "window": 10}, corpus={"fingerprint": "b"})
     assert Ensemble([same, same]).differences() == []
+    drawn = made(seed=1, parameters={"dim": 6, "window": 5}, resample={"how": "bootstrap", "seed": 1})
+    assert Ensemble([same, drawn, space(1)]).differences() == ["resample: none, bootstrap"]
     assert Ensemble([same, other]).differences() == ["corpus: a, b", "window: 5, 10"]
     assert "Warning: the models differ in window: 5, 10" in repr(wg.stability([same, other], k=3))
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 
 import pytest
 
@@ -187,16 +188,24 @@ def test_ray_makes_the_run_of_a_killed_worker_again(zipf_corpus, tmp_path, alone
 
 
 def _node_killed_once(node, plan, i, folder):
-    """In the middle of the first run on a node, that node dies: its raylet, which started this worker, is killed."""
+    """In the middle of the first run on a node, that node dies: its raylet, which started this worker, is killed.
+
+    The other node is busy until then, so that this one is given a run.
+    """
     import ray
+
+    flag = folder.with_name("killed")
+    here = ray.get_runtime_context().get_node_id() == node
+    deadline = time.monotonic() + 120
+    while not (here or flag.exists()) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
     class Killer(Count):
         def start(self, task, total, unit):
             pass
 
         def advance(self, amount, note=""):
-            flag = folder.with_name("killed")
-            if "epoch 2" in note and ray.get_runtime_context().get_node_id() == node and not flag.exists():
+            if "epoch 2" in note and here and not flag.exists():
                 flag.touch()
                 os.kill(os.getppid(), signal.SIGKILL)
 
@@ -211,16 +220,15 @@ def test_ray_makes_the_runs_of_a_killed_node_again(zipf_corpus, tmp_path, alone,
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
-        second = cluster.add_node(num_cpus=1).node_id
+        second = cluster.add_node(num_cpus=1)
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
         output = tmp_path / "runs"
         models = train(
             zipf_corpus, SMALL, output=output, runs=RUNS, resample="bootstrap", workers=2,
-            backend=RayTasks(functools.partial(_node_killed_once, second)),
+            backend=RayTasks(functools.partial(_node_killed_once, second.node_id)),
         )  # fmt: skip
         assert contents(models) == alone
-        ray.init(address=cluster.address)
-        assert sum(node["Alive"] for node in ray.nodes()) == 1
+        assert second.all_processes["raylet"][0].process.wait(timeout=60) == -signal.SIGKILL
     finally:
         ray.shutdown()
         cluster.shutdown()

@@ -10,7 +10,7 @@ import click
 
 from wordgeo.cli.models import load_one
 from wordgeo.cli.options import given
-from wordgeo.cli.output import format_option, show, write_text
+from wordgeo.cli.output import check_texts, format_option, show, write_text
 
 if TYPE_CHECKING:
     from wordgeo.results import Result
@@ -40,6 +40,9 @@ __all__ = ["compare"]
 @click.option("--neighbors", type=int, metavar="N", help="Neighbours that are compared.  [50]")
 @click.option("--anchors", type=click.Choice(["all", "frequent"]), help="Words that the alignment rests on.  [all]")
 @click.option("--center/--no-center", default=None, help="Take the mean from each space before the alignment.  [on]")
+@click.option(
+    "--measure", type=click.Choice(["cosine", "overlap"]), help="By which change words are called changed.  [cosine]"
+)
 @click.option("--min-count", type=int, metavar="N", help="Only words that both have at least N times.")
 @click.option(
     "--alpha", type=float, metavar="X", help="False discovery rate at which a word is called changed.  [0.05]"
@@ -91,6 +94,7 @@ def compare(
     from wordgeo.stability.pages import change_page, results_page
 
     options = given(options)
+    check_texts(html, csv)
     if dictionary is not None:
         if corpora is not None or csv is not None or set(options) - {"center"}:
             raise OptionError("--dictionary compares two languages, and takes --test, --refine, --method and --center")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wordgeo.embeddings import Embeddings
     from wordgeo.results import Result, Table
 
-__all__ = ["format_option", "show", "show_all", "show_models", "show_rows", "write_text"]
+__all__ = ["check_texts", "format_option", "joined", "show", "show_all", "show_models", "show_rows", "write_text"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -55,7 +55,12 @@ def show_all(results: Sequence[Result], names: Sequence[str], style: str, *, col
 
 
 def show_rows(tables: Sequence[Table], names: Sequence[str], *, column: str) -> None:
-    """Prints tables as one in CSV: `column` says which of `names` a row belongs to, and what a row lacks is empty."""
+    """Prints tables as one in CSV, see `joined`."""
+    click.echo(joined(tables, names, column=column).to_csv(), nl=False)
+
+
+def joined(tables: Sequence[Table], names: Sequence[str], *, column: str) -> Table:
+    """Tables as one: `column` says which of `names` a row belongs to, and what a row lacks is empty."""
     from wordgeo.results import Table
 
     columns = list(dict.fromkeys(name for table in tables for name in table.columns))
@@ -64,7 +69,7 @@ def show_rows(tables: Sequence[Table], names: Sequence[str], *, column: str) -> 
         for values in table.rows:
             row = dict(zip(table.columns, values, strict=True))
             rows.append([name, *(row.get(known) for known in columns)])
-    click.echo(Table((column, *columns), rows).to_csv(), nl=False)
+    return Table((column, *columns), rows)
 
 
 def show_models(models: Sequence[tuple[str, Embeddings]], style: str) -> None:
@@ -76,6 +81,15 @@ def show_models(models: Sequence[tuple[str, Embeddings]], style: str) -> None:
         show(infos[0], style)
     else:
         show_all(infos, [name for name, _ in models], style, column="model")
+
+
+def check_texts(*paths: Path | None) -> None:
+    """Raises what `write_text` would, before the work instead of after it."""
+    from wordgeo.files import check_file
+
+    for path in paths:
+        if path is not None:
+            check_file(path, overwrite=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wordgeo.cli.options import given, read_words
-from wordgeo.cli.output import format_option, show, show_all, write_text
+from wordgeo.cli.output import check_texts, format_option, joined, write_text
 
 if TYPE_CHECKING:
+    from wordgeo.results import Table
     from wordgeo.stability import Ensemble
 
 __all__ = ["stability"]
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -35,7 +39,7 @@ __all__ = ["stability"]
 @click.option(
     "--neighbors",
     metavar="WORD,WORD,...",
-    help="On the page: the neighbours of these words, and how far to trust them.",
+    help="As well: the neighbours of these words, and how far to trust them.",
 )
 @click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="Write the measures of every word there.")
 @click.option("--fail-under", type=float, metavar="X", help="Leave with exit code 3 if the mean overlap is below X.")
@@ -58,7 +62,7 @@ def stability(
 
     MODELs are runs of one training, as a rule: the folder of an ensemble, or two or more models of any source. Two or
     more ensembles are each measured, and their variation compared: what comes from seeds, what from samples. JSON is
-    the report; of several ensembles {"results": [...], "variation": {...}}.
+    the report (with --neighbors these too); of several ensembles {"results": [...], "variation": {...}}.
 
     \b
         wordgeo stability novels.models --top 20000 --html stability.html
@@ -71,6 +75,7 @@ def stability(
     from wordgeo.stability.sources import variation
 
     options = given(options)
+    check_texts(html, csv)
     if top is not None and ranks is not None:
         raise OptionError("--top and --ranks both choose words; give one of them")
     if word_file is not None:
@@ -89,27 +94,40 @@ def stability(
     elif len(models) == 1 and wg.Ensemble.is_one(models[0]):
         groups = {models[0]: wg.Ensemble.open(models[0], skip_damaged=skip_damaged)}
     else:
-        groups = {", ".join(models): wg.Ensemble.of(models)}
+        groups = {", ".join(models): wg.Ensemble.of(models, skip_damaged=skip_damaged)}
+    asked = [word for word in (neighbors or "").split(",") if word]
+    trusted = {name: each.similar_batch(asked, options["k"]) for name, each in groups.items()}
     reports = {name: wg.stability(each, progress=True, **options) for name, each in groups.items()}
     compared = variation(groups, k=options["k"]) if len(groups) > 1 else None
-    if compared is None:
-        show(next(iter(reports.values())), style)
-    elif style == "json":
-        found = {"results": [report.to_dict() for report in reports.values()], "variation": compared.to_dict()}
-        click.echo(json.dumps(found, ensure_ascii=False, allow_nan=False, indent=2))
+    if style == "json":
+        found: list[dict[str, Any]] = [report.to_dict() for report in reports.values()]
+        for of_report, of_words in zip(found, trusted.values(), strict=True):
+            if of_words:
+                of_report["neighbors"] = [each.to_dict() for each in of_words]
+        whole = found[0] if compared is None else {"results": found, "variation": compared.to_dict()}
+        click.echo(json.dumps(whole, ensure_ascii=False, allow_nan=False, indent=2))
+    elif style == "csv":
+        click.echo(_csv({name: report.tables()[0] for name, report in reports.items()}), nl=False)
+        for difference in (difference for report in reports.values() for difference in report.differences):
+            logger.warning("the models differ in %s", difference)
     else:
-        show_all(list(reports.values()), list(reports), style, column="models")
-        if style == "table":
-            click.echo("\n" + compared.tables()[0].to_text())
+        results = [each for name, report in reports.items() for each in (report, *trusted[name])]
+        results += [] if compared is None else [compared]
+        click.echo("\n\n".join(table.to_text() for result in results for table in result.tables()))
     if csv is not None:
-        write_text(csv, next(iter(reports.values())).words.tables()[0].to_csv())
+        write_text(csv, _csv({name: report.words.tables()[0] for name, report in reports.items()}))
     if html is not None:
-        asked = [word for word in (neighbors or "").split(",") if word]
-        trusted = [found for each in groups.values() for found in each.similar_batch(asked, options["k"])]
         write_text(html, stability_page(reports, trusted, compared))
     for name, report in reports.items():
         if fail_under is not None and report.overlap.value < fail_under:
             raise ThresholdError(f"{name}: overlap is {report.overlap.value:.4f}, and --fail-under is {fail_under:g}")
+
+
+def _csv(tables: dict[str, Table]) -> str:
+    """The table of an ensemble, or those of several in one."""
+    if len(tables) == 1:
+        return next(iter(tables.values())).to_csv()
+    return joined(list(tables.values()), list(tables), column="models").to_csv()
 
 
 def _numbers(text: str, separator: str, name: str, wanted: str) -> tuple[int, ...]:

@@ -269,11 +269,14 @@ def _csls(source: WordVectors, target: WordVectors, rows: I64, k: int) -> tuple[
     for begin in range(0, len(rows), QUERIES_A_BLOCK):
         asked = source.vectors[rows[begin : begin + QUERIES_A_BLOCK]]
         cosine = asked @ target.vectors.T
-        own = np.sort(cosine, axis=1)[:, -min(CSLS_NEIGHBORS, len(target)) :].mean(axis=1)
+        near = min(CSLS_NEIGHBORS, len(target))
+        own = np.sort(np.partition(cosine, -near, axis=1)[:, -near:], axis=1).mean(axis=1)
         value = 2 * cosine - own[:, None] - reach
-        best = np.argsort(-value, axis=1, kind="stable")[:, :k]
-        found[begin : begin + QUERIES_A_BLOCK] = best
-        scores[begin : begin + QUERIES_A_BLOCK] = np.take_along_axis(value, best, axis=1)
+        least = np.partition(value, -k, axis=1)[:, -k]
+        for i, (of_word, worst) in enumerate(zip(value, least, strict=True), start=begin):
+            enough = np.flatnonzero(of_word >= worst)  # more than k where scores tie
+            found[i] = enough[np.argsort(-of_word[enough], kind="stable")[:k]]
+            scores[i] = of_word[found[i]]
     return found, scores
 
 

@@ -17,12 +17,24 @@ from wordgeo.stability.lists import nearest
 from wordgeo.validate import whole_number
 from wordgeo.vocabulary import Vocabulary
 
-__all__ = ["Judgement", "PairChange", "benjamini_hochberg", "change_of", "joined_bands", "judge", "null_p_values"]
+__all__ = [
+    "Judgement",
+    "PairChange",
+    "PairValues",
+    "benjamini_hochberg",
+    "change_of",
+    "joined_bands",
+    "judge",
+    "null_p_values",
+]
 
 WORDS_A_BAND, MOST_BANDS = 150, 8
 MEASURES = ("cosine", "overlap")
 TIE_BREAK = 1e-6
-TRIMMED = 0.25  # of each end, where the level of a pair is taken
+TRIMMED = 0.25  # of each end, where the level of a band is taken
+SPREAD = (0.1, 0.9)  # quantiles whose distance is the spread of a band
+PRIOR_PAIRS = 4  # in which a word's deviation is taken to have been that of its band
+TINY = 1e-24
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -82,13 +94,11 @@ def change_of(
 class NullTest:
     """What a null says of one measure of the real pair.
 
-    `effect` is the change of each word less the level of its band in the pair, see `null_p_values`, `expected` that
-    level in the null (median over pairs), `p` the raw p-values and `q` those of Benjamini and Hochberg, all float64
-    [words]; `shift` is the mean change of the pair, `null_shift` that of each null pair, `shift_p` the share of pairs
-    with as large a one.
+    `effect` is the change of each word beyond what it would be without change, see `null_p_values`, `p` the raw
+    p-values and `q` those of Benjamini and Hochberg, all float64 [words]; `shift` is the mean change of the pair,
+    `null_shift` that of each null pair, `shift_p` the share of pairs with as large a one.
     """
 
-    expected: F64
     effect: F64
     p: F64
     q: F64
@@ -97,33 +107,86 @@ class NullTest:
     shift_p: float
 
 
-def null_p_values(real: F64, bands: I64, null: Sequence[tuple[F64, I64]], *, center: bool = True) -> NullTest:
+@dataclass(frozen=True, eq=False)
+class PairValues:
+    """A measure of one pair: its words' changes, float64 [words], and their bands of frequency there, int64 [words].
+
+    `rows` int64 [words of the real pair] are the places of those words in a null pair, -1 where it lacks them.
+    """
+
+    values: F64
+    bands: I64
+    rows: I64
+
+
+def null_p_values(real: F64, bands: I64, null: Sequence[PairValues]) -> NullTest:
     """p-values of the change of words against pairs of spaces without change, pooled within bands of frequency.
 
-    `real` float64 [words] with `bands` int64 [words]; `null` holds the same for each null pair. With `center`, the
-    changes in each band of every pair, real or null, are taken less their level, the mean of the middle half: a pair
-    may be noisier as a whole, which says nothing of a word (it is tested apart, as `shift`). Then p = (1 + #{null of
-    the band ≥ real}) / (1 + #null of the band).
+    `real` float64 [words] with `bands` int64 [words]. Two things are taken from the change of a word in a pair first,
+    the real one or a null one. The level of words of its frequency there, over their spread (the mean of the middle
+    half, and the distance of the first and last tenth): a pair may be noisier as a whole, which says nothing of a word
+    (it is tested apart, as `shift`), and a word rarer. Then the word's own mean in all *other* pairs, over its
+    deviation there: names change with every split of novels, and `the` with none. Deviations of few pairs are held
+    together by that of their band, as if it had been seen in 4 more. What remains, t, is the same for real and null
+    pairs where nothing changed, and p = (1 + #{null t of the band ≥ t}) / (1 + #null t of the band).
+
+    `effect` is the change less its expectation: the level of its band in the pair, and its own mean in the null.
     """
-    effect, own_levels = _centred(real, bands)
-    of_null = [_centred(values, own) for values, own in null]
-    tested = effect if center else real
+    level, spread = _of_bands(real, bands)
+    table = np.full((1 + len(null), len(real)), np.nan)
+    table[0] = (real - level) / spread
+    for i, pair in enumerate(null, start=1):
+        there, (of_pair, width) = pair.rows >= 0, _of_bands(pair.values, pair.bands)
+        table[i, there] = ((pair.values - of_pair) / width)[pair.rows[there]]
+    t = _beyond_own(table, bands)
     p = np.empty(len(real))
-    expected = np.empty(len(real))
     for band in np.unique(bands).tolist():
-        parts = [
-            (values if center else raw)[own == band] for (values, _), (raw, own) in zip(of_null, null, strict=True)
-        ]
-        pooled = np.sort(np.concatenate(parts))
         mine = bands == band
-        as_large = len(pooled) - np.searchsorted(pooled, tested[mine], side="left")
+        pooled = t[1:, mine].ravel()
+        pooled = np.sort(pooled[~np.isnan(pooled)])
+        as_large = len(pooled) - np.searchsorted(pooled, t[0, mine], side="left")
         p[mine] = (1 + as_large) / (1 + len(pooled))
-        levels = [found[band] for _, found in of_null if band in found]
-        expected[mine] = float(np.median(levels)) if levels else own_levels[band]
-    shifts = tuple(float(values.mean()) for values, _ in null)
+    own = np.nan_to_num(table[1:]).sum(axis=0) / np.maximum((~np.isnan(table[1:])).sum(axis=0), 1)
+    shifts = tuple(float(pair.values.mean()) for pair in null)
     shift = float(real.mean())
     beyond = sum(other >= shift for other in shifts)
-    return NullTest(expected, effect, p, benjamini_hochberg(p), shift, shifts, (1 + beyond) / (1 + len(shifts)))
+    return NullTest(
+        real - level - spread * own, p, benjamini_hochberg(p), shift, shifts, (1 + beyond) / (1 + len(shifts))
+    )
+
+
+def _of_bands(values: F64, bands: I64) -> tuple[F64, F64]:
+    """Level and spread of its band for each value."""
+    from scipy import stats
+
+    level, spread = np.empty(len(values)), np.empty(len(values))
+    for band in np.unique(bands).tolist():
+        mine = bands == band
+        level[mine] = stats.trim_mean(values[mine], TRIMMED)
+        first, last = np.quantile(values[mine], SPREAD)
+        spread[mine] = last - first if last > first else 1.0
+    return level, spread
+
+
+def _beyond_own(table: F64, bands: I64) -> F64:
+    """How far each value [pairs, words] is from the mean of its word in the other pairs, in deviations of it."""
+    known = ~np.isnan(table)
+    filled = np.where(known, table, 0)
+    count, total, squares = known.sum(axis=0), filled.sum(axis=0), (filled**2).sum(axis=0)
+    t = np.full_like(table, np.nan)
+    for i, row in enumerate(filled):
+        others = count - known[i]
+        mean = (total - row) / np.maximum(others, 1)
+        rest = np.maximum(squares - row**2 - others * mean**2, 0)
+        degrees = np.maximum(others - 1, 0)
+        usual = np.ones(len(row))
+        for band in np.unique(bands).tolist():
+            mine = bands == band
+            if (several := mine & (degrees > 0)).any():
+                usual[mine] = np.median(rest[several] / degrees[several])
+        variance = (PRIOR_PAIRS * usual + rest) / (PRIOR_PAIRS + degrees) * (1 + 1 / np.maximum(others, 1))
+        t[i] = np.where(known[i], (row - mean) / np.sqrt(np.maximum(variance, TINY)), np.nan)
+    return t
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +199,14 @@ class Judgement:
 
 def judge(real: PairChange, null: Sequence[PairChange]) -> Judgement:
     """Holds the change of one pair against pairs without change."""
-    bands, of_null = joined_bands(real.words, [each.words for each in null])
+    words = real.words
+    bands, of_null = joined_bands(words, [each.words for each in null])
+    rows = [each.words.find(words.words) for each in null]
     tests = {
         name: null_p_values(
             _statistic(real, name),
             bands.of,
-            [(_statistic(each, name), own) for each, own in zip(null, of_null, strict=True)],
-            center=name == "cosine",
+            [PairValues(_statistic(each, name), *more) for each, *more in zip(null, of_null, rows, strict=True)],
         )
         for name in MEASURES
     }
@@ -150,16 +214,9 @@ def judge(real: PairChange, null: Sequence[PairChange]) -> Judgement:
 
 
 def _statistic(found: PairChange, name: str) -> F64:
-    """Overlaps are fractions, and often 0 or 1: where they tie the cosine decides, and no level is taken from them."""
+    """Overlaps are fractions, and often 0 or 1: where they tie the cosine decides."""
     values: F64 = getattr(found, name)
     return values + TIE_BREAK * found.cosine if name == "overlap" else values
-
-
-def _centred(values: F64, bands: I64) -> tuple[F64, dict[int, float]]:
-    from scipy import stats
-
-    levels = {band: float(stats.trim_mean(values[bands == band], TRIMMED)) for band in np.unique(bands).tolist()}
-    return values - np.array([levels[band] for band in bands.tolist()]), levels
 
 
 def joined_bands(real: Vocabulary, null: Iterable[Vocabulary]) -> tuple[FrequencyBands, list[I64]]:

@@ -36,11 +36,11 @@ class WordChanges(Result):
     """One entry a word, arrays of one length, the most frequent words first.
 
     `cosine` and `overlap` are the changes (1 - cosine after alignment; share of neighbours that are others). Against a
-    null: `..._effect` is the change beyond what words of this frequency have in this pair, `..._p` the raw p-values,
-    `..._q` those of Benjamini and Hochberg over all words, and `q` that of the measure by which words are called
-    changed. Without a null these are None, and `cosine_within` and `overlap_within` the mean changes between runs of
-    the same side, where there are several. `came` and `went` are neighbours that only the second or only the first
-    space has among its first ten.
+    null: `..._effect` is the change beyond that of words of its frequency in this pair and its own, beyond them, in the
+    null (`null_p_values`), `..._p` the raw p-values, `..._q` those of Benjamini and Hochberg over all words, and `q`
+    that of the measure by which words are called changed. Without a null these are None, and `cosine_within` and
+    `overlap_within` the mean changes between runs of the same side, where there are several. `came` and `went` are
+    neighbours that only the second or only the first space has among its first ten.
     """
 
     words: tuple[str, ...]
@@ -139,9 +139,9 @@ class ChangeReport(Result):
                 f"hold the change against (--corpora). {beside}"
             )
         text = (
-            f"{len(self.changed)} of {self.shared} words changed more than words of their frequency do between two "
-            f"random halves of the same documents ({self.null_pairs} re-splits, false discovery rate "
-            f"{self.alpha:.0%}, {self.comparisons} comparisons)."
+            f"{len(self.changed)} of {self.shared} words changed more than they do where the same documents are split "
+            f"at random ({self.null_pairs} re-splits, false discovery rate {self.alpha:.0%}, {self.comparisons} "
+            "comparisons)."
         )
         if self.null_pairs < ENOUGH_PAIRS:
             text += (
@@ -163,7 +163,16 @@ class ChangeReport(Result):
             f"cosine: 1 - cosine after alignment. overlap: share of {self.neighbors} neighbours that are others."
         )
         if self.null_pairs:
-            notes.append(f"effect: beyond words of its frequency. q: Benjamini–Hochberg; changed is by {self.measure}.")
+            notes.append(
+                "effect: beyond words of its frequency and the word's own change in re-splits. q: Benjamini–Hochberg; "
+                f"changed is by {self.measure}."
+            )
+            least = len(self.bands) / self.null_pairs  # the q of a p that no null value reaches, in bands of one size
+            if least > self.alpha:
+                notes.append(
+                    f"With {self.null_pairs} re-splits a single word cannot have a q below {least:.2g}, only several "
+                    f"together; with {len(self.bands) / self.alpha:.0f} it can."
+                )
         tables = [Table(words.columns, words.rows, words.title, notes)]
         if self.shifts:
             shifts = [(s.measure, s.mean, s.null_mean, s.null_low, s.null_high, s.p) for s in self.shifts]

@@ -42,7 +42,7 @@ class RunsNeeded:
 
 def runs_needed(sums: PairSums, level: float) -> RunsNeeded | None:
     """From the overlaps of at least 5 runs; None for fewer."""
-    from scipy import stats
+    from scipy.special import stdtrit
 
     count = sums.of_model["overlap"].shape[1]
     if count < LEAST_MODELS:
@@ -52,10 +52,10 @@ def runs_needed(sums: PairSums, level: float) -> RunsNeeded | None:
     ends = jackknife(total.mean(), of_model.mean(axis=0), level), jackknife(total, of_model, level)
     assert ends[0] is not None and ends[1] is not None
     now = [float(np.median((high - low) / 2)) for low, high in (ends[0], ends[1])]
-    unit = [half / stats.t.ppf((1 + level) / 2, count - 1) * count**0.5 for half in now]
+    unit = [half / stdtrit(count - 1, (1 + level) / 2) * count**0.5 for half in now]
 
     def half(error: float, runs: int) -> float:
-        return float(error * stats.t.ppf((1 + level) / 2, runs - 1) / runs**0.5)
+        return float(error * stdtrit(runs - 1, (1 + level) / 2) / runs**0.5)
 
     def least(error: float, precision: float) -> int | None:
         return next((runs for runs in range(LEAST_MODELS, 1001) if half(error, runs) <= precision), None)

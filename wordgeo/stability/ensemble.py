@@ -103,45 +103,50 @@ class Ensemble(Sequence[WordVectors]):
         ensemble = cls.__new__(cls)
         ensemble.path, ensemble.manifest, ensemble.skipped = Path(path), manifest, ()
         folders = [ensemble.path / run["folder"] for run in manifest["runs"]]
-        if skip_damaged:
-            return ensemble._sound(folders)
-        for folder in folders:
-            if not formats.is_model(folder):
-                raise FormatError(f"{ENSEMBLE_MARKER} names this run, but here is no model; train again", folder)
         ensemble._models = [*folders]
+        if skip_damaged:
+            ensemble._leave_out_damaged()
+        else:
+            for folder in folders:
+                if not formats.is_model(folder):
+                    raise FormatError(
+                        f"{ENSEMBLE_MARKER} names this run, but here is no model; train again, "
+                        "or leave it out (skip_damaged)",
+                        folder,
+                    )
         ensemble._name()
         return ensemble
 
-    def _sound(self, folders: Sequence[Path]) -> Ensemble:
-        problems = []
-        self._models = []
-        for folder in folders:
+    def _leave_out_damaged(self) -> None:
+        """Opens all models that are paths, and names in `skipped` those that cannot be."""
+        sound = []
+        for model in self._models:
             try:
-                model = WordVectors.of(formats.load(folder))
-                model.norms  # noqa: B018  (reads every vector: one that is not finite is found here)
-                self._models.append(model)
+                opened = WordVectors.of(formats.load(model)) if isinstance(model, Path) else model
+                opened.norms  # noqa: B018  (reads every vector: one that is not finite is found here)
+                sound.append(opened)
             except WordgeoError as problem:
-                problems.append(str(problem))
+                self.skipped = (*self.skipped, str(problem))
                 logger.warning("left out: %s", problem)
-        self.skipped = tuple(problems)
-        if not self._models:
-            raise FormatError(f"every one of its {len(folders)} runs is damaged", self.path)
-        self._name()
-        return self
+        if not sound:
+            raise FormatError(f"every one of its {len(self._models)} runs is damaged", self.path)
+        self._models = [*sound]
 
     @classmethod
-    def of(cls, models: Iterable[Embeddings | str | Path]) -> Ensemble:
+    def of(cls, models: Iterable[Embeddings | str | Path], *, skip_damaged: bool = False) -> Ensemble:
         """Models of any source together: each a model, or the path of a model folder, vector file or ensemble.
 
         Folders are opened when they are used, and mapped; vector files are read into memory, so what they need is
-        looked at first. Raises `OptionError` where that is more than there is.
+        looked at first. Raises `OptionError` where that is more than there is. `skip_damaged` is that of `open`.
         """
         ensemble = cls.__new__(cls)
         ensemble.path, ensemble.manifest, ensemble.skipped, ensemble._models = None, {}, (), []
         needed = 0
         for model in models:
             if isinstance(model, (str, Path)) and cls.is_one(model):
-                ensemble._models += cls.open(model)._models
+                opened = cls.open(model, skip_damaged=skip_damaged)
+                ensemble._models += opened._models
+                ensemble.skipped += opened.skipped
             elif isinstance(model, (str, Path)):
                 path = Path(model)
                 if path.is_file():
@@ -153,13 +158,15 @@ class Ensemble(Sequence[WordVectors]):
                 ensemble._models.append(model if isinstance(model, WordVectors) else WordVectors.of(model))
         if not ensemble._models:
             raise OptionError("an ensemble needs at least one model")
-        ensemble._name()
         memory = available_memory()
         if memory is not None and needed > memory:
             raise OptionError(
                 f"the vector files have {needed / 1e9:.1f} GB and {memory / 1e9:.1f} GB of memory are free; convert "
                 "them to model folders, which are mapped (wordgeo convert)"
             )
+        if skip_damaged:
+            ensemble._leave_out_damaged()
+        ensemble._name()
         return ensemble
 
     @staticmethod
@@ -177,12 +184,13 @@ class Ensemble(Sequence[WordVectors]):
         values: dict[str, list[Any]] = {"dimensions": [model.dimensions for model in self]}
         for name in ("algorithm", "engine"):
             values[name] = [each.get(name) for each in known]
+        values["resample"] = [each and (each.get("resample") or {"how": "none"}).get("how") for each in known]
         values["corpus"] = [(each.get("corpus") or {}).get("fingerprint") for each in known]
         parameters = [each.get("parameters") or {} for each in known]
         for name in dict.fromkeys(name for each in parameters for name in each if name != "dim"):
             values[name] = [each.get(name) for each in parameters]
         for name, of_models in values.items():
-            different = list(dict.fromkeys(str(value) for value in of_models if value is not None))
+            different = list(dict.fromkeys(str(value) for value in of_models if value not in (None, {})))
             if len(different) > 1:
                 found.append(f"{name}: {', '.join(different)}")
         return found
@@ -219,6 +227,18 @@ class Ensemble(Sequence[WordVectors]):
             [first.words[row] for row in rows], None if first.counts is None else first.counts[rows]
         )
 
+    def check_k(self, k: int, name: str = "k") -> int:
+        """`k`, if it is a number of neighbours that each shared word has among the others; else `OptionError`."""
+        words = len(self.shared)
+        if words < 2:
+            raise OptionError(
+                f"the models share {words} words; give models of the same language whose words are written alike"
+            )
+        k = whole_number(name, k, 1)
+        if k >= words:
+            raise OptionError(f"{name} is {k}; the models share {words} words, so give less than that")
+        return k
+
     def agreement(self, words: Iterable[str], k: int = 10, *, threads: int | None = None) -> Agreement:
         """How far the models agree on the k nearest neighbours of `words`, over the words that all of them have.
 
@@ -228,9 +248,7 @@ class Ensemble(Sequence[WordVectors]):
         words = tuple(words)
         if len(self) < 2:
             raise OptionError("agreement compares models and here is one; train with runs=2 or more")
-        k = whole_number("k", k, 1)
-        if k >= len(self.shared):
-            raise OptionError(f"k is {k}; the models share {len(self.shared)} words, so give less than that")
+        k = self.check_k(k)
         rows = self.shared.rows(words)
         lists = np.stack([nearest(model, self.shared, rows, k, threads)[0] for model in self])
         agreed: list[tuple[str, ...]] = []

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["LEAST_MODELS", "FrequencyBands", "frequency_bands", "jackknife", "word_bootstrap"]
+__all__ = ["LEAST_MODELS", "FrequencyBands", "frequency_bands", "jackknife", "members", "word_bootstrap"]
 
 LEAST_MODELS = 5  # a spread from fewer is no estimate
 RESAMPLES = 2000
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
+
+
+def members(pairs: Sequence[tuple[int, int]], models: int) -> F64:
+    """Which models are in which pairs, 0 or 1: float64 [pairs, models]. Values of pairs @ it are sums for each model.
+
+    >>> members([(0, 1), (0, 2), (1, 2)], 3).tolist()
+    [[1.0, 1.0, 0.0], [1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
+    """
+    return (np.array(pairs)[:, :, None] == np.arange(models)).any(axis=1).astype(np.float64)
 
 
 def jackknife(total: F64, of_model: F64, level: float = 0.95) -> tuple[F64, F64] | None:
@@ -31,7 +41,7 @@ def jackknife(total: F64, of_model: F64, level: float = 0.95) -> tuple[F64, F64]
     >>> f"{low:.3f} {high:.3f}"
     '0.384 0.716'
     """
-    from scipy import stats
+    from scipy.special import stdtrit  # scipy.stats takes most of a second to import
 
     models = of_model.shape[-1]
     if models < LEAST_MODELS:
@@ -39,7 +49,7 @@ def jackknife(total: F64, of_model: F64, level: float = 0.95) -> tuple[F64, F64]
     mean = total / (models * (models - 1) / 2)
     without = (np.expand_dims(total, -1) - of_model) / ((models - 1) * (models - 2) / 2)
     spread = ((without - without.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1) * (models - 1) / models
-    half = stats.t.ppf((1 + level) / 2, models - 1) * np.sqrt(spread)
+    half = stdtrit(models - 1, (1 + level) / 2) * np.sqrt(spread)
     return mean - half, mean + half
 
 

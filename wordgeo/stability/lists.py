@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from wordgeo.embeddings import Embeddings
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import cosine_pairs, top_k
+from wordgeo.stability.intervals import members
 from wordgeo.threads import run_blocks
 from wordgeo.vocabulary import Vocabulary
 
@@ -21,6 +23,7 @@ PAIRWISE = ("overlap", "jaccard", "rbo", "second_order")
 JOINT = ("joint_overlap", "joint_jaccard")
 NUMBERS_A_BLOCK = 1 << 20  # similarities of pairs of models at a time
 WORDS_A_BLOCK = 1 << 13
+SECOND_ORDER_WORDS = 1 << 9  # at a time, so that what is made of them stays in the processor's caches
 GRAPH_WORDS = 512  # fewer words ask one by one
 
 F64 = npt.NDArray[np.float64]
@@ -96,7 +99,7 @@ def compare_lists(
     of_model = {name: np.empty((n, count)) for name in measures}
     in_bands = {name: np.zeros((int(bands.max(initial=0)) + 1, len(pairs))) for name in measures}
     places = [_places(model, shared) for model in models] if second else []
-    in_model = (np.array(pairs)[:, :, None] == np.arange(count)).any(axis=1).astype(np.float64)
+    in_model = members(pairs, count)
     for block in _blocks(n, len(pairs)):
         found = overlaps(list(lists[:, block]), p=p, threads=threads)
         values = {name: getattr(found, name) for name in measures if name != "second_order"}
@@ -125,6 +128,20 @@ def second_order(
     to 12 decimals (Hamilton, Leskovec & Jurafsky 2016). `places[m]` int64 are the rows of shared words in model m
     (None where they are the same), `lists` int64 [M, n, k] neighbours as rows of the shared words.
     """
+    count, n, _ = lists.shape
+    found = np.empty((n, count * (count - 1) // 2))
+    for model in models:
+        model.norms  # noqa: B018  (by all threads, before each works for itself)
+
+    def work(begin: int) -> None:
+        block = slice(begin, begin + SECOND_ORDER_WORDS)
+        found[block] = _second_order(models, places, rows[block], lists[:, block])
+
+    run_blocks(work, [(begin,) for begin in range(0, n, SECOND_ORDER_WORDS)], threads)
+    return found
+
+
+def _second_order(models: Sequence[Embeddings], places: Sequence[I64 | None], rows: I64, lists: I64) -> F64:
     count, n, k = lists.shape
     flat = lists.transpose(1, 0, 2).reshape(n, count * k)
     order = np.argsort(flat, axis=1, kind="stable")
@@ -141,18 +158,13 @@ def second_order(
     is_one = union >= 0
     words, others = np.broadcast_to(rows[:, None], union.shape)[is_one], union[is_one]
     cosines = np.zeros((n, count, width))
-
-    def score(m: int) -> None:
-        own = places[m]
-        a, b = (words, others) if own is None else (own[words], own[others])
-        cosines[:, m][is_one] = cosine_pairs(models[m], a, b)
-
-    run_blocks(score, [(m,) for m in range(count)], threads)
-    # Over a union, sums are those over either list less those over both.
+    for m, (model, at) in enumerate(zip(models, places, strict=True)):
+        cosines[:, m][is_one] = cosine_pairs(model, *((words, others) if at is None else (at[words], at[others])))
+    # Over a union, sums are those over one's own list, and those over what only the other has.
     own = cosines * member
-    dot = own @ cosines.mT + cosines @ own.mT - own @ own.mT
-    squares, own_squares = cosines**2, own**2
-    length = own_squares @ np.ones_like(member).mT + squares @ member.mT - own_squares @ member.mT
+    half = own @ cosines.mT
+    dot = half + half.mT - own @ own.mT
+    length = (own**2).sum(axis=2)[:, :, None] + (cosines - own) ** 2 @ member.mT
     with np.errstate(invalid="ignore", divide="ignore"):
         similar = np.round(dot / np.sqrt(length * length.mT), 12)
     first, second = np.triu_indices(count, 1)  # the order of combinations()
@@ -169,11 +181,9 @@ def chance(shared: int, k: int, models: int, p: float = 0.9) -> dict[str, float]
     >>> chance(1001, 10, 2)["overlap"]
     0.01
     """
-    from scipy import stats
-
     others = shared - 1
     common = np.arange(k + 1)
-    likely = stats.hypergeom(others, k, k).pmf(common)
+    likely = np.array([comb(k, c) * comb(others - k, k - c) / comb(others, k) for c in range(k + 1)])
     depth = np.arange(1, k + 1)
     in_all = others * (k / others) ** models
     return {

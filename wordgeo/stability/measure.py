@@ -15,7 +15,7 @@ from wordgeo.progress import Progress, resolve_progress
 from wordgeo.query.graph import overlaps
 from wordgeo.stability.enough import runs_needed
 from wordgeo.stability.ensemble import Ensemble
-from wordgeo.stability.intervals import FrequencyBands, frequency_bands, jackknife, word_bootstrap
+from wordgeo.stability.intervals import FrequencyBands, frequency_bands, jackknife, members, word_bootstrap
 from wordgeo.stability.lists import JOINT, PairSums, chance, compare_lists, nearest
 from wordgeo.stability.report import BandStability, CurvePoint, Estimate, SpacePair, StabilityReport, WordStability
 from wordgeo.stability.spaces import space_distances
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["stability"]
 
 MOST_SPACE_WORDS = 20_000
+SPACE_MEASURES = ("eigenspace", "knn", "pip", "pip_relative")
+KNN = 5  # neighbours of the k-NN measure, as Leszczynski et al. use it
 CURVE = (1, 2, 5, 10, 20, 50, 100, 200)
 
 I64 = npt.NDArray[np.int64]
@@ -78,26 +80,25 @@ def stability(
     if len(ensemble) < 2:
         raise OptionError("stability compares models and here is one; name two or more, or train with runs=5 (--runs)")
     p, level = number("p", p, 0.01, 0.99), number("level", level, 0.5, 0.9999)
-    k, seed = whole_number("k", k, 1), whole_number("seed", seed, 0)
-    points = sorted({*(x for x in CURVE if x < k), k, *(whole_number("curve", x, 1) for x in curve or ())})
+    k, seed = ensemble.check_k(k), whole_number("seed", seed, 0)
+    more = [ensemble.check_k(x, "a k of the curve") for x in curve or ()]
+    points = sorted({*(x for x in CURVE if x < k), k, *more})
     shared = ensemble.shared
-    if points[-1] >= len(shared):
-        which = "k" if points[-1] == k else "the last k of the curve"
-        raise OptionError(f"{which} is {points[-1]}; the models share {len(shared)} words, so give less than that")
     rows, missing = _chosen(shared, words, ranks)
     shown = resolve_progress(progress)
     shown.start("comparing models", len(ensemble) + 2, "models")
     try:
-        lists = np.empty((len(ensemble), len(rows), points[-1]), dtype=np.int64)
+        deepest = max(points[-1], min(KNN, len(shared) - 1) if spaces else 0)
+        lists = np.empty((len(ensemble), len(rows), deepest), dtype=np.int64)
         for i, model in enumerate(ensemble):
-            lists[i] = nearest(model, shared, rows, points[-1], threads)[0]
+            lists[i] = nearest(model, shared, rows, deepest, threads)[0]
             shown.advance(1)
         bands = frequency_bands(shared.counts, rows)
         sums = compare_lists(list(ensemble), shared, rows, lists[:, :, :k], bands.of, p=p, threads=threads)
         shown.advance(1)
         needed = runs_needed(sums, level)
         at = [_point(lists[:, :, :x], x, len(shared), p, threads) for x in points]
-        of_spaces = _spaces(ensemble, shared, rows, lists) if spaces else ()
+        of_spaces = _spaces(ensemble, shared, rows, lists, threads) if spaces else ()
     finally:
         shown.finish()
     expected = chance(len(shared), k, len(ensemble), p)
@@ -115,6 +116,7 @@ def stability(
         curve=tuple(at),
         pairs=tuple((a, b, float(x)) for (a, b), x in zip(sums.pairs, _pair_means(sums, "overlap", rows), strict=True)),
         spaces=of_spaces,
+        whole=_whole(of_spaces, len(ensemble), len(shared), level),
         words=_words(sums, shared, rows, bands, level),
         differences=tuple(ensemble.differences()),
         skipped=tuple(ensemble.skipped),
@@ -130,6 +132,8 @@ def _chosen(
         raise OptionError("words and ranks both choose words; give one of them")
     if words is not None:
         asked = list(dict.fromkeys(words))
+        if not asked:
+            raise OptionError("words is empty; name at least one (a file with a word a line)")
         found = shared.find(asked)
         missing = tuple(word for word, row in zip(asked, found.tolist(), strict=True) if row < 0)
         rows = np.sort(found[found >= 0])
@@ -173,7 +177,7 @@ def _estimates(
     """Means over some words, `of_pairs` being the sums over them for each pair of models."""
     values = np.stack([x[mine] for x in sums.words.values()], axis=1)
     over_words = word_bootstrap(values, level=level, seed=seed)
-    in_model = (np.array(sums.pairs)[:, :, None] == np.arange(sums.pairs[-1][1] + 1)).any(axis=1).astype(np.float64)
+    in_model = members(sums.pairs, sums.pairs[-1][1] + 1)
     found = []
     for i, name in enumerate(sums.words):
         over_models = None
@@ -216,15 +220,32 @@ def _words(sums: PairSums, shared: Vocabulary, rows: I64, bands: FrequencyBands,
     )
 
 
-def _spaces(ensemble: Ensemble, shared: Vocabulary, rows: I64, lists: I64) -> tuple[SpacePair, ...]:
+def _spaces(
+    ensemble: Ensemble, shared: Vocabulary, rows: I64, lists: I64, threads: int | None
+) -> tuple[SpacePair, ...]:
     chosen = rows[:MOST_SPACE_WORDS]
     names = [shared[i] for i in chosen.tolist()]
-    found = space_distances(list(ensemble), [model.vocabulary.rows(names) for model in ensemble])
-    depth = min(5, lists.shape[2])  # as Leszczynski et al. use it
-    knn = overlaps(list(lists[:, : len(chosen), :depth])).overlap.mean(axis=0)
+    found = space_distances(list(ensemble), [model.vocabulary.rows(names) for model in ensemble], threads)
+    knn = overlaps(list(lists[:, : len(chosen), :KNN]), threads=threads).overlap.mean(axis=0)
     return tuple(
         SpacePair(a, b, found.words, float(e), float(x), float(loss), float(relative))
         for (a, b), e, x, loss, relative in zip(
             found.pairs, found.eigenspace, knn, found.pip, found.pip_relative, strict=True
         )
     )
+
+
+def _whole(spaces: Sequence[SpacePair], models: int, shared: int, level: float) -> tuple[Estimate, ...]:
+    """Means over pairs of models of each distance of whole spaces."""
+    if not spaces:
+        return ()
+    in_model = members([(each.first, each.second) for each in spaces], models)
+    found = []
+    for name in SPACE_MEASURES:
+        values = np.array([getattr(each, name) for each in spaces])
+        ends = jackknife(values.sum(), values @ in_model, level)
+        most = np.inf if name == "pip" else 1.0
+        low, high = (None, None) if ends is None else (max(0.0, float(ends[0])), min(most, float(ends[1])))
+        expected = min(1.0, KNN / (shared - 1)) if name == "knn" else None
+        found.append(Estimate(name, float(values.mean()), low, high, None, None, expected))
+    return tuple(found)

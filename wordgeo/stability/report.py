@@ -15,9 +15,12 @@ __all__ = ["BandStability", "CurvePoint", "Estimate", "SpacePair", "StabilityRep
 
 F64 = npt.NDArray[np.float64]
 WORDS_SHOWN = 10
+WORTH_SAYING = 0.05  # of a difference between bands
 NAMES = {
     "overlap": "overlap", "jaccard": "Jaccard", "rbo": "rank-biased overlap", "second_order": "second-order similarity",
     "joint_overlap": "in all models (joint overlap)", "joint_jaccard": "joint Jaccard",
+    "eigenspace": "eigenspace instability", "knn": "k-NN measure (k = 5)", "pip": "PIP loss",
+    "pip_relative": "relative PIP loss",
 }  # fmt: skip
 # From which overlap on which advice holds. Rules of thumb, for k = 10 and spaces of thousands of words.
 ADVICE = (
@@ -127,7 +130,8 @@ class StabilityReport(Result):
     """How far models agree on the k nearest neighbours of words.
 
     `overall` and `bands` hold the means, `words` the measures of each word, `curve` those at other k, `pairs` the mean
-    overlap of each pair of models (for a heat map), `spaces` distances of whole spaces. `shared` is the number of words
+    overlap of each pair of models (for a heat map), `spaces` distances of whole spaces, and `whole` their means with
+    intervals over models. `shared` is the number of words
     that all models have, `shares` that over the words of each model. `differences` say in what the models were made
     differently, beside seed and sample; `needed` how intervals would shrink with more runs (None for fewer than 5);
     `skipped` names the damaged runs that were left out, `missing` the words. Each measure is also an attribute:
@@ -147,6 +151,7 @@ class StabilityReport(Result):
     curve: tuple[CurvePoint, ...]
     pairs: tuple[tuple[int, int, float], ...]
     spaces: tuple[SpacePair, ...]
+    whole: tuple[Estimate, ...]
     words: WordStability
     differences: tuple[str, ...]
     skipped: tuple[str, ...]
@@ -164,19 +169,20 @@ class StabilityReport(Result):
         found = self.overlap
         text = (
             f"Of the {self.k} nearest neighbours of a word, on average {self.k * found.value:.1f} are the same in two "
-            f"of these {len(self.models)} models (overlap {found.value:.2f}"
+            f"of these {len(self.models)} models (overlap {found.value:.3f}"
         )
         if found.low is not None:
-            text += f", {self.level:.0%} interval over models {found.low:.2f} to {found.high:.2f}"
+            text += f", {self.level:.0%} interval over models {found.low:.3f} to {found.high:.3f}"
         text += f"; by chance {self.k * (found.chance or 0):.2g}). "
         text += next(advice for least, advice in ADVICE if found.value >= least)
         large = [band for band in self.bands if band.words >= 30]
         if len(large) > 1:
             low, high = min(large, key=_overlap), max(large, key=_overlap)
-            text += (
-                f" It depends on frequency: {high.overlap.value:.2f} for words of {self.by} {high.name}, "
-                f"{low.overlap.value:.2f} for {self.by} {low.name}."
-            )
+            if high.overlap.value - low.overlap.value >= WORTH_SAYING:
+                text += (
+                    f" It depends on frequency: {high.overlap.value:.2f} for words of {self.by} {high.name}, "
+                    f"{low.overlap.value:.2f} for {self.by} {low.name}."
+                )
         return text
 
     def to_dict(self) -> dict[str, object]:
@@ -198,11 +204,14 @@ class StabilityReport(Result):
                 for s in self.spaces[:WORDS_SHOWN]
             ]
             more = len(self.spaces) - len(of_pairs)
+            means = [(NAMES[e.name], e.value, e.low, e.high, e.chance) for e in self.whole]
+            title = f"whole spaces, over {self.spaces[0].words} words: means over pairs of models"
+            tables.append(Table(("measure", "value", "low", "high", "chance"), means, title))
             tables.append(
                 Table(
                     ("models", "eigenspace instability", "k-NN (k=5)", "PIP loss", "relative"),
                     of_pairs,
-                    f"whole spaces, over {self.spaces[0].words} words",
+                    "whole spaces, by pair of models",
                     [f"and {more} more pairs"] if more else [],
                 )
             )

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wordgeo.embeddings import Embeddings
+from wordgeo.threads import run_blocks
 
 __all__ = ["SpaceDistances", "space_distances"]
 
@@ -36,24 +37,30 @@ class SpaceDistances:
     pip_relative: F64
 
 
-def space_distances(models: Sequence[Embeddings], rows: Sequence[npt.NDArray[np.int64]]) -> SpaceDistances:
+def space_distances(
+    models: Sequence[Embeddings], rows: Sequence[npt.NDArray[np.int64]], threads: int | None = None
+) -> SpaceDistances:
     """Distances of each pair of models over the words that have the rows rows[m] (int64 [n]) in model m.
 
     Only the products XᵀX̃ [dimensions, dimensions] are made, never XXᵀ.
     """
-    products: dict[tuple[int, int], F64] = {}
-    n = len(rows[0])
+    n, count = len(rows[0]), len(models)
+    products: dict[tuple[int, int], F64] = {
+        (i, j): np.zeros((models[i].dimensions, models[j].dimensions)) for i in range(count) for j in range(i, count)
+    }
     for begin in range(0, n, ROWS_A_BLOCK):
         block = [
             model.vectors[own[begin : begin + ROWS_A_BLOCK]].astype(np.float64)
             for model, own in zip(models, rows, strict=True)
         ]
-        for i, left in enumerate(block):
-            for j in range(i, len(block)):
-                found = left.T @ block[j]
-                products[i, j] = products[i, j] + found if (i, j) in products else found
-    own = [_spectrum(products[i, i]) for i in range(len(models))]
-    pairs = tuple(combinations(range(len(models)), 2))
+
+        def add(i: int, j: int, block: list[F64] = block) -> None:
+            # NumPy multiplies an array with itself by another routine, whose rounding differs.
+            products[i, j] += block[i].T @ (block[j].copy() if i == j else block[j])
+
+        run_blocks(add, products, threads)
+    own = [_spectrum(products[i, i]) for i in range(count)]
+    pairs = tuple(combinations(range(count), 2))
     found = np.array([_distances(products, own, i, j) for i, j in pairs]).reshape(-1, 3)
     return SpaceDistances(pairs, n, *found.T)
 

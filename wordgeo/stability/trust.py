@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from wordgeo import _fast
-from wordgeo.errors import OptionError
 from wordgeo.evaluation.statistics import wilson_interval
 from wordgeo.query import WordVectors
 from wordgeo.query.filters import Filter
@@ -102,23 +101,19 @@ def trusted_neighbors(
 ) -> list[TrustedNeighbors]:
     """The k neighbours of each word that most models have among their k nearest, over the words that all have."""
     shared = ensemble.shared
-    k = whole_number("k", k, 1)
-    if k >= len(shared):
-        raise OptionError(f"k is {k}; the models share {len(shared)} words, so give less than that")
+    k = ensemble.check_k(k)
     rows = shared.rows(words)
     allowed = _allowed(ensemble, filters)
     k = min(k, int(allowed.sum()))
-    scores = np.empty((len(rows), len(ensemble), len(shared)), dtype=np.float32)
-    for m, model in enumerate(ensemble):
-        own = None if same_words(model.vocabulary, shared) else model.vocabulary.rows(shared.words)
-        for i, row in enumerate(rows.tolist()):
-            found = _cosines(model, row if own is None else int(own[row]))
-            scores[i, m] = found if own is None else found[own]
+    own = [None if same_words(model.vocabulary, shared) else model.vocabulary.rows(shared.words) for model in ensemble]
     results = []
-    for word, row, of_word in zip(words, rows.tolist(), scores, strict=True):
+    for word, row in zip(words, rows.tolist(), strict=True):
+        scores = np.empty((len(ensemble), len(shared)), dtype=np.float32)
+        for of_model, model, places in zip(scores, ensemble, own, strict=True):
+            of_model[:] = _cosines(model, row) if places is None else _cosines(model, int(places[row]))[places]
         candidates = allowed.copy()
         candidates[row] = False
-        results.append(_trusted(ensemble, word, k, of_word, np.flatnonzero(candidates)))
+        results.append(_trusted(ensemble, word, k, scores, np.flatnonzero(candidates)))
     return results
 
 
