@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -64,12 +67,20 @@ def test_blocks_within_blocks_do_not_wait_for_each_other():
     assert sorted(inner) == [(i, j) for i in (0, 1) for j in range(4)]
 
 
-def test_blas_is_limited_in_one_place():
-    from threadpoolctl import threadpool_info
-
-    threads.limit_blas()
-    ours = [lib for lib in threadpool_info() if lib["user_api"] == "blas" and "scipy" in lib["filepath"]]
-    assert all(lib["num_threads"] == 1 for lib in ours)
+def test_scipys_blas_is_limited_and_numpys_keeps_its_threads():
+    program = """if True:
+        import json, pathlib, numpy, threadpoolctl
+        from wordgeo import threads
+        threads.limit_blas()
+        libraries = [lib for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "blas"]
+        print(json.dumps([[pathlib.Path(lib["filepath"]).parts[-3:-1], lib["num_threads"]] for lib in libraries]))
+    """
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    limits = {"scipy" if "scipy" in "/".join(folders) else "numpy": count for folders, count in json.loads(done.stdout)}
+    assert limits.get("scipy", 1) == 1
+    if len(limits) == 2 and (os.cpu_count() or 1) > 1:  # wheels bring a library each
+        assert limits["numpy"] == 2
 
 
 @pytest.mark.parametrize("value", [1.5, "3", None, True, -1, 11])

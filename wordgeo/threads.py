@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
 
 from wordgeo.errors import OptionError
 
@@ -88,10 +89,15 @@ def limit_blas() -> None:
                 from threadpoolctl import ThreadpoolController
 
                 libraries = ThreadpoolController().select(user_api="blas")
-                scipys = [lib for lib in libraries.lib_controllers if "scipy" in lib.filepath]
-                for library in scipys or libraries.lib_controllers:
+                every = libraries.lib_controllers
+                for library in [one for one in every if _is_scipys(one.filepath)] or every:
                     library.set_num_threads(1)
                 _blas_limit = libraries
+
+
+def _is_scipys(library: str) -> bool:
+    # By the folder it lies in: NumPy's own library is called libscipy_openblas, too.
+    return "scipy" in "/".join(Path(library).parts[-3:-1])
 
 
 def _pool(count: int) -> ThreadPoolExecutor:
