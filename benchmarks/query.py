@@ -17,7 +17,7 @@ import numpy as np
 
 import wordgeo as wg
 from wordgeo import _fast
-from wordgeo.bench import bandwidth, bench, product_alone, product_rate, random_model
+from wordgeo.bench import REST, bandwidth, bench, product_alone, product_rate, random_model
 from wordgeo.evaluation.registry import load_suite
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import top_k
@@ -27,7 +27,7 @@ PARTS = ("neighbors", "analogies", "graph", "baseline", "growth")
 
 
 def timed(work):
-    sleep(0.2)  # threads of BLAS and OpenMP go on looking for work for a while; not on the next one's time
+    sleep(REST)
     start = perf_counter()
     result = work()
     return perf_counter() - start, result
