@@ -25,7 +25,6 @@ import numpy as np
 import pytest
 
 import wordgeo as wg
-from wordgeo.cli import main
 from wordgeo.embeddings import Embeddings
 from wordgeo.formats import save
 from wordgeo.formats.ensemble import run_name, write_manifest
@@ -77,13 +76,24 @@ forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["wordgeo.cli", "wordgeo.service.server", "wordgeo.service.app", "pytest"])
 
 
+# A text, because a forked process cannot import what stands in a file of tests.
+RUN = """
+import os, sys
+from wordgeo.cli import main
+os.dup2(errors.fileno(), 2)
+errors.close()
+sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)
+main(arguments)
+"""
+
+
 class Forked:
     """A forked `wordgeo serve`, with the methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, arguments: list[str]) -> None:
         reading, writing = os.pipe()
         end = multiprocessing.connection.Connection(writing)
-        self._process = forks.Process(target=_run, args=(arguments, end))
+        self._process = forks.Process(target=exec, args=(RUN, {"arguments": arguments, "errors": end}))
         self._process.start()
         end.close()
         self.pid = self._process.pid
@@ -103,13 +113,6 @@ class Forked:
 
     def kill(self) -> None:
         self._process.kill()
-
-
-def _run(arguments: list[str], errors: multiprocessing.connection.Connection) -> None:
-    os.dup2(errors.fileno(), 2)
-    errors.close()
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
-    main(arguments)
 
 
 class Service:
