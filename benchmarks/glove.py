@@ -147,7 +147,7 @@ def side_by_side(args, text: Path, corpus: EncodedCorpus, folder: Path) -> None:
     mine = ours(counts, args.iterations, args.seeds[0], args.threads, args.dim)
     their_counting, _ = timed(theirs.count)
     their_shuffling, _ = timed(theirs.shuffle)
-    their_training, (costs, _) = timed(theirs.train, args.iterations, args.seeds[0])
+    their_training, (costs, vectors) = timed(theirs.train, args.iterations, args.seeds[0])
     iteration = float(np.mean(mine["seconds"]))
     their_iteration = their_training / args.iterations
     rows = [
@@ -174,20 +174,24 @@ def side_by_side(args, text: Path, corpus: EncodedCorpus, folder: Path) -> None:
     ]
     print(Table(("", "wordgeo", "Stanford", "ratio"), rows, "GloVe", notes).to_text(), flush=True)
     if args.suites:
-        quality(args, corpus, counts, theirs, folder)
+        quality(args, counts, theirs, (mine["training"], vectors))
 
 
-def quality(args, corpus: EncodedCorpus, counts: Counts, theirs: Stanford, folder: Path) -> None:
+def quality(args, counts: Counts, theirs: Stanford, first: tuple[glove.GloveTraining, Path]) -> None:
+    """The scores of every seed; what was trained with the first of them is at hand."""
     from scipy import stats
 
     scores: dict[tuple[str, str], list[float]] = {}
     for seed in args.seeds:
-        trained = ours(counts, args.iterations, seed, args.threads, args.dim)["training"]
-        models = {
-            "wordgeo": Embeddings(counts.vocabulary, trained.vectors()),
-            "Stanford": load(theirs.train(args.iterations, seed)[1]),
-        }
-        for name, model in models.items():
+        if seed == args.seeds[0]:
+            training, vectors = first
+        else:
+            training = ours(counts, args.iterations, seed, args.threads, args.dim)["training"]
+            vectors = theirs.train(args.iterations, seed)[1]
+        for name, model in (
+            ("wordgeo", Embeddings(counts.vocabulary, training.vectors())),
+            ("Stanford", load(vectors)),
+        ):
             for suite in args.suites:
                 scores.setdefault((suite, name), []).append(evaluate(model, suite, protocol="glove").score)
             print(f"seed {seed}, {name}:", *(f"{scores[suite, name][-1]:.4f}" for suite in args.suites), flush=True)
