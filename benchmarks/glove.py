@@ -4,6 +4,7 @@
     python benchmarks/glove.py corpus.txt --stanford GloVe/ --iterations 15 --seeds 1 2 3 4 5 --suites google wordsim353
     python benchmarks/glove.py corpus.txt --memory 100M 1G 4G        # ours alone: counting within a budget
     python benchmarks/glove.py corpus.txt --words 1000000 4000000 17000000 170000000       # ours alone: how it grows
+    python benchmarks/glove.py corpus.txt --words 17000000 --min-counts 5 20 100 --dims 50 100 200 300
 
 The corpus is text with one tokenised sentence a line. Stanford's program is the folder of its repository, where `make`
 was run. Encoding the text, and its vocab_count, are not in the ratios; reading its shuffled file is in its iterations.
@@ -231,17 +232,18 @@ def growth(args, text: Path, folder: Path) -> None:
                 taken.append(documents[i])
                 have += len(documents[i].split())
         corpus = encode(Documents(taken), folder / f"corpus-{words}", tokens="whitespace")
-        counting, counts = timed(
-            count, corpus, folder / f"grown-{words}", CountingOptions(window=WINDOW), threads=args.threads
-        )
-        for dim in args.dims:
-            found = ours(counts, 1, 1, args.threads, dim)
-            pairs = found["training"].pairs
-            rows.append(
-                (have, len(counts), pairs, counting, found["arranging"], dim, found["seconds"][0],
-                 pairs / found["seconds"][0] / 1e6)
-            )  # fmt: skip
-    names = ("tokens", "words", "pairs", "counting, s", "arranging, s", "d", "iteration, s", "million pairs/s")
+        for minimum in args.min_counts:
+            options = CountingOptions(window=WINDOW, min_count=minimum)
+            counting, counts = timed(count, corpus, folder / f"grown-{words}-{minimum}", options, threads=args.threads)
+            for dim in args.dims:
+                found = ours(counts, 1, 1, args.threads, dim)
+                pairs, seconds = found["training"].pairs, found["seconds"][0]
+                share = 100 * pairs / seconds / ceiling(dim, args.threads)
+                rows.append(
+                    (have, len(counts), pairs, counting, found["arranging"], dim, seconds, pairs / seconds / 1e6, share)
+                )
+    names = ("tokens", "words", "pairs", "counting, s", "arranging, s", "d", "iteration, s", "million pairs/s",
+             "% of the loop in the nearest cache")  # fmt: skip
     print(Table(names, rows, f"growth, {args.threads} threads").to_text())
 
 
@@ -257,6 +259,7 @@ def main() -> None:
     parser.add_argument("--memory", nargs="+", default=[], help="budgets to measure counting under")
     parser.add_argument("--words", type=int, nargs="+", default=[], help="sizes to measure growth at")
     parser.add_argument("--dims", type=int, nargs="+", default=[200], help="dimensions to measure growth at")
+    parser.add_argument("--min-counts", type=int, nargs="+", default=[MINIMUM], help="vocabularies to measure it at")
     parser.add_argument("--folder", type=Path, help="where to work (some GB)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
