@@ -131,7 +131,7 @@ def ceiling(dim: int, threads: int) -> float:
     def work():
         records = np.zeros((2, 4, 2 * stride), dtype=np.float32)
         records[:, :, stride:] = 1
-        _glove.train_block(loop, records[0], records[1], dim, examples, 0.05, 100.0)
+        _glove.train_block(loop, records[0], records[1], dim, examples, 0.05, 1.0, 100.0)
 
     workers = [threading.Thread(target=work) for _ in range(threads)]
     start = perf_counter()

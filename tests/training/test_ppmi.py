@@ -1,5 +1,9 @@
 """PPMI and SVD: the formula written out, LAPACK as the oracle, and no draw anywhere."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -54,6 +58,27 @@ def test_the_svd_is_lapacks(large, threads):
     assert (left[largest, np.arange(9)] > 0).all()
     for part, first in zip((left, singular, right), truncated_svd(large, 9, threads=1), strict=True):
         assert part.tobytes() == first.tobytes()
+
+
+def test_another_processor_gives_the_same_subspace(large, tmp_path):
+    """OpenBLAS takes the kernels of the processor that it is told to; other libraries do not listen."""
+    from scipy.linalg import subspace_angles
+    from scipy.sparse import save_npz
+
+    save_npz(tmp_path / "matrix.npz", large)
+    script = (
+        "import sys, numpy; from scipy.sparse import load_npz; from wordgeo.training.ppmi import truncated_svd\n"
+        "left, singular, _ = truncated_svd(load_npz(sys.argv[1]), 9)\n"
+        "numpy.savez(sys.argv[2], left=left, singular=singular)"
+    )
+    found = []
+    for processor in ("Haswell", "Prescott"):
+        command = [sys.executable, "-c", script, str(tmp_path / "matrix.npz"), str(tmp_path / f"{processor}.npz")]
+        subprocess.run(command, env={**os.environ, "OPENBLAS_CORETYPE": processor}, check=True)
+        found.append(np.load(tmp_path / f"{processor}.npz"))
+    one, other = found
+    assert np.abs(one["singular"] - other["singular"]).max() <= 1e-6 * one["singular"].max()
+    assert subspace_angles(one["left"], other["left"]).max() < 1e-6
 
 
 def test_small_matrices_are_done_densely(counts):

@@ -48,6 +48,7 @@ __all__ = ["train"]
 @click.option("--combine", metavar="NAME", help="GloVe, PPMI: the vector is that of the word, context, or sum.")
 @click.option("--x-max", type=float, metavar="X", help="GloVe: counts from here on have the full weight.  [100]")
 @click.option("--learning-rate", type=float, metavar="X", help="GloVe: learning rate of AdaGrad.  [0.05]")
+@click.option("--bias-learning-rate", type=float, metavar="X", help="GloVe: that of the biases.  [1]")
 @click.option("--init", metavar="HOW", help="GloVe: uniform, or a model to begin from.  [uniform]")
 @click.option("--context-smoothing", type=float, metavar="X", help="PPMI: power of the contexts' counts.  [0.75]")
 @click.option("--shift", type=float, metavar="X", help="PPMI: take away log X; 1 for nothing.  [1]")

@@ -14,7 +14,7 @@ cdef extern from "adagrad.h" nogil:
         float weight
     ctypedef double (*train_block_function "wordgeo_train_block")(
         float *words, float *contexts, size_t stride, size_t dim,
-        const wordgeo_example *examples, size_t count, float rate, float clip) noexcept
+        const wordgeo_example *examples, size_t count, float rate, float bias_rate, float clip) noexcept
     ctypedef struct wordgeo_trainer:
         const char *name
         train_block_function train
@@ -153,7 +153,8 @@ def train_block(
     float[:, ::1] contexts,            # INOUT [columns of the panel, 2 stride]
     size_t dim,
     const wordgeo_example[::1] examples,   # IN
-    float rate,
+    float rate,                        # of vectors
+    float bias_rate,
     float clip,
 ):
     """Trains on the examples of a block, in their order; the sum of the losses."""
@@ -163,5 +164,5 @@ def train_block(
     with nogil:
         loss = wordgeo_trainers[instruction_set].train(
             &words[0, 0], &contexts[0, 0], <size_t> words.shape[1] // 2, dim,
-            &examples[0], <size_t> examples.shape[0], rate, clip)
+            &examples[0], <size_t> examples.shape[0], rate, bias_rate, clip)
     return loss

@@ -50,7 +50,8 @@ static inline bias stepped(float value, float squares, float step) {
 }
 
 static double train_baseline(float *words, float *contexts, size_t stride, size_t dim,
-                             const wordgeo_example *examples, size_t count, float rate, float clip) {
+                             const wordgeo_example *examples, size_t count, float rate, float bias_rate,
+                             float clip) {
     const size_t record = 2 * stride;
     double loss = 0;
     for (size_t e = 0; e < count; e++) {
@@ -68,7 +69,7 @@ static double train_baseline(float *words, float *contexts, size_t stride, size_
         const float diff = dot - w[dim] * c[dim] + w[dim] + c[dim] - examples[e].log_count;
         const float g = examples[e].weight * diff;
         loss += 0.5 * (double)g * (double)diff;
-        const float step = rate * clipped(g, clip);
+        const float step = bias_rate * clipped(g, clip);
         const bias wb = stepped(w[dim], ws[dim], step), cb = stepped(c[dim], cs[dim], step);
         for (size_t k = 0; k < stride; k++) {
             const float sw = rate * clipped(g * c[k], clip), sc = rate * clipped(g * w[k], clip);

@@ -4,7 +4,8 @@
  * squared steps. `stride` is a multiple of 16 above `dim`. For an example (w, c, log x, f) with learning rate r
  *
  *     diff = w.c + b + b' - log x        loss = f diff^2 / 2        g = f diff
- *     step of w[k] = r clip(g c[k])      w[k] -= step / sqrt(S[k])      S[k] += step^2      c, b and b' likewise
+ *     step of w[k] = r clip(g c[k])      w[k] -= step / sqrt(S[k])      S[k] += step^2      c likewise
+ *     b -= r' clip(g) / sqrt(S)      and b' likewise, with a learning rate r' of their own
  *
  * (Pennington, Socher & Manning 2014; Duchi, Hazan & Singer 2011), all four from the values of before.
  */
@@ -21,7 +22,8 @@ typedef struct {
 
 /* Trains on `count` examples; returns the sum of their losses, each before its own step. */
 typedef double (*wordgeo_train_block)(float *words, float *contexts, size_t stride, size_t dim,
-                                      const wordgeo_example *examples, size_t count, float rate, float clip);
+                                      const wordgeo_example *examples, size_t count, float rate, float bias_rate,
+                                      float clip);
 
 typedef struct {
     const char *name;

@@ -24,7 +24,8 @@ TARGET static inline V NAME(inverse_root)(V x) {
 }
 
 TARGET static double NAME(train)(float *words, float *contexts, size_t stride, size_t dim,
-                                 const wordgeo_example *examples, size_t count, float rate, float clip) {
+                                 const wordgeo_example *examples, size_t count, float rate, float bias_rate,
+                                 float clip) {
     const size_t record = 2 * stride;
     const V most = OP(set1)(rate * clip), least = OP(set1)(-rate * clip);
     double loss = 0;
@@ -45,7 +46,7 @@ TARGET static double NAME(train)(float *words, float *contexts, size_t stride, s
         const float diff = dot - w[dim] * c[dim] + w[dim] + c[dim] - examples[e].log_count;
         const float g = examples[e].weight * diff;
         loss += 0.5 * (double)g * (double)diff;
-        const float step = rate * clipped(g, clip);
+        const float step = bias_rate * clipped(g, clip);
         const bias wb = stepped(w[dim], ws[dim], step), cb = stepped(c[dim], cs[dim], step);
         const V scale = OP(set1)(rate * g);
         for (k = 0; k < stride; k += LANES) {

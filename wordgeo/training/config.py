@@ -202,6 +202,9 @@ class TrainingConfig:
     )  # fmt: skip
     x_max: float = _option(_positive, "glove: counts from here on have the full weight", 100.0, ("glove",))
     learning_rate: float = _option(_rate, "glove: learning rate of AdaGrad", 0.05, ("glove",))
+    bias_learning_rate: float = _option(
+        _rate, "glove: that of the biases; 1 as in the authors' program", 1.0, ("glove",)
+    )
     init: str = _option(
         _path, "glove: uniform begins with random vectors, a model's name with those of its words", "uniform",
         ("glove",),

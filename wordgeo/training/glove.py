@@ -187,14 +187,15 @@ class GloveTraining:
 
     def epoch(self, epoch: int, progress: Progress) -> float:
         """One pass over all pairs; the loss, added up in an order that does not depend on the threads."""
-        n = self.examples.panels
+        n, config = self.examples.panels, self.config
         losses = np.zeros((n, n))
 
         def work(p: int, q: int) -> None:
             words, contexts = (self._records[i][self._begins[k] : self._begins[k + 1]] for i, k in ((0, p), (1, q)))
             losses[p, q] = _glove.train_block(
-                self._loop, words, contexts, self.config.dim, self.examples.block(p, q), self.config.learning_rate, CLIP
-            )
+                self._loop, words, contexts, config.dim, self.examples.block(p, q), config.learning_rate,
+                config.bias_learning_rate, CLIP,
+            )  # fmt: skip
 
         note = f"epoch {epoch + 1} of {self.config.epochs}"
         for stratum in strata(n, self.config.seed, epoch):

@@ -13,7 +13,9 @@ __all__ = ["Window", "draw", "plan_windows", "train_block", "train_windows"]
 F32 = npt.NDArray[np.float32]
 
 
-def train_block(words: F32, contexts: F32, dim: int, examples: npt.NDArray[Any], rate: float, clip: float) -> float:
+def train_block(
+    words: F32, contexts: F32, dim: int, examples: npt.NDArray[Any], rate: float, bias_rate: float, clip: float
+) -> float:
     """GloVe on the examples of a block, in their order, in place; see adagrad.h. The sum of the losses."""
     stride = words.shape[1] // 2
     loss = 0.0
@@ -24,9 +26,10 @@ def train_block(words: F32, contexts: F32, dim: int, examples: npt.NDArray[Any],
         diff = np.dot(w[:dim], c[:dim]) + w[dim] + c[dim] - np.float32(log_count)
         g = np.float32(weight) * diff
         loss += 0.5 * float(g) * float(diff)
+        rates = np.append(np.full(dim, rate), bias_rate).astype(np.float32)
         of_w, of_c = np.append(c[:dim], np.float32(1)), np.append(w[:dim], np.float32(1))
         for value, squares, other in ((w, ws, of_w), (c, cs, of_c)):
-            step = np.float32(rate) * np.clip(g * other, -np.float32(clip), np.float32(clip))
+            step = rates * np.clip(g * other, -np.float32(clip), np.float32(clip))
             value -= step / np.sqrt(squares)
             squares += step * step
     return loss
