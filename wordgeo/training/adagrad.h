@@ -5,7 +5,7 @@
  *
  *     diff = w.c + b + b' - log x        loss = f diff^2 / 2        g = f diff
  *     step of w[k] = r clip(g c[k])      w[k] -= step / sqrt(S[k])      S[k] += step^2      c likewise
- *     b -= r' clip(g) / sqrt(S)      and b' likewise, with a learning rate r' of their own
+ *     step of b = r' clip(g), b' likewise: biases have a learning rate r' of their own
  *
  * (Pennington, Socher & Manning 2014; Duchi, Hazan & Singer 2011), all four from the values of before.
  */
