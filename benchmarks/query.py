@@ -79,15 +79,22 @@ def graph(options):
     took, found = timed(lambda: overlaps([graph.rows for graph in graphs]))
     seconds += took
 
-    def intersections():
-        return [[len(np.intersect1d(a, b)) for a, b in zip(*pair, strict=True)] for pair in combinations(lists, 2)]
+    def intersections(unique):
+        return [
+            [len(np.intersect1d(a, b, assume_unique=unique)) for a, b in zip(*pair, strict=True)]
+            for pair in combinations(lists, 2)
+        ]
 
     def sets():
         made = [[set(row) for row in each.tolist()] for each in lists]
         return [[len(a & b) for a, b in zip(*pair, strict=True)] for pair in combinations(made, 2)]
 
     print(f"with all overlaps: {seconds:.2f} s")
-    for name, others in (("NumPy's intersections", intersections), ("Python's sets", sets)):
+    for name, others in (
+        ("np.intersect1d", lambda: intersections(False)),
+        ("np.intersect1d, told that lists repeat nothing", lambda: intersections(True)),
+        ("Python's sets", sets),
+    ):
         took, other = timed(others)
         print(f"faiss and {name}: {peer + took:.2f} s, ratio {(peer + took) / seconds:.1f}")
         print(f"mean overlap {found.overlap.mean():.6f} and {np.mean(other) / k:.6f}", flush=True)
