@@ -17,6 +17,7 @@
 #define PRODUCTS WORDGEO_PRODUCTS
 #define AHEAD (GROUP + 1) /* tasks, for rows that are asked for before they are needed */
 #define ROWS_AHEAD (TARGETS + 1)
+#define REGISTERS 8 /* of a row of CBOW at once */
 
 /* ---- Planning ---- */
 

@@ -132,18 +132,69 @@ TARGET static void NAME(move)(float *const *context, float *const *target, int n
     }
 }
 
-/* x = scale times the sum of the rows of the context */
+/* x = scale times the sum of the rows of the context, from k on, in so many registers. */
+TARGET static INLINE void NAME(gather_block)(const wordgeo_sgns *model, const task *t, int64_t slice, int registers,
+                                             int64_t k, float scale, float *x) {
+    V sum[REGISTERS];
+    for (int r = 0; r < registers; r++)
+        sum[r] = SET1(0.0f);
+    for (int32_t i = 0; i < t->near; i++) {
+        const float *row = row_of(model, model->in, slice, context_row(t, i)) + k;
+        for (int r = 0; r < registers; r++)
+            sum[r] = ADD(sum[r], LOAD(row + r * LANES));
+    }
+    for (int r = 0; r < registers; r++)
+        STORE(x + k + r * LANES, FMADD(sum[r], SET1(scale), SET1(0.0f)));
+}
+
+/* The rows of the context move by what is the same for all. */
+TARGET static INLINE void NAME(spread_block)(const wordgeo_sgns *model, const task *t, int64_t slice, int registers,
+                                             int64_t k, const float *moved) {
+    V step[REGISTERS];
+    for (int r = 0; r < registers; r++)
+        step[r] = LOAD(moved + k + r * LANES);
+    for (int32_t i = 0; i < t->near; i++) {
+        float *row = row_of(model, model->in, slice, context_row(t, i)) + k;
+        for (int r = 0; r < registers; r++)
+            STORE(row + r * LANES, ADD(LOAD(row + r * LANES), step[r]));
+    }
+}
+
+/* BLOCK(registers, k) for all of a row, the compiler unrolling each. */
+#define BLOCKS(BLOCK)                                                                                                  \
+    for (int64_t k = 0, left; (left = (floats - k) / LANES) > 0; k += REGISTERS * LANES)                               \
+        switch (left) {                                                                                                \
+        case 1: BLOCK(1, k); break;                                                                                    \
+        case 2: BLOCK(2, k); break;                                                                                    \
+        case 3: BLOCK(3, k); break;                                                                                    \
+        case 4: BLOCK(4, k); break;                                                                                    \
+        case 5: BLOCK(5, k); break;                                                                                    \
+        case 6: BLOCK(6, k); break;                                                                                    \
+        case 7: BLOCK(7, k); break;                                                                                    \
+        default: BLOCK(8, k);                                                                                          \
+        }
+
 TARGET static void NAME(gather)(const wordgeo_sgns *model, const task *t, int64_t slice, float scale, float *x) {
     const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-    for (int64_t k = 0; k < floats; k += LANES)
-        STORE(x + k, SET1(0.0f));
-    for (int32_t i = 0; i < t->near; i++) {
-        const float *row = row_of(model, model->in, slice, context_row(t, i));
-        for (int64_t k = 0; k < floats; k += LANES)
-            STORE(x + k, ADD(LOAD(x + k), LOAD(row + k)));
+#define BLOCK(registers, k) NAME(gather_block)(model, t, slice, registers, k, scale, x)
+    BLOCKS(BLOCK)
+#undef BLOCK
+}
+
+/* Targets move by x; `moved` is scale times the sum of what they would have moved x. */
+TARGET static INLINE void NAME(move_targets)(float *const *target, int count, int64_t floats, const float *step,
+                                             float scale, const float *x, float *moved, const float *const *later) {
+    for (int64_t k = 0; k < floats; k += LANES) {
+        FETCH(k)
+        const V value = LOAD(x + k);
+        V sum = SET1(0.0f);
+        for (int j = 0; j < count; j++) {
+            const V s = SET1(step[j]), old = LOAD(target[j] + k);
+            sum = FMADD(s, old, sum);
+            STORE(target[j] + k, FMADD(s, value, old));
+        }
+        STORE(moved + k, FMADD(sum, SET1(scale), SET1(0.0f)));
     }
-    for (int64_t k = 0; k < floats; k += LANES)
-        STORE(x + k, FMADD(LOAD(x + k), SET1(scale), SET1(0.0f)));
 }
 
 /* Targets move by x; every row of the context by scale times the sum of what they would have moved x. */
@@ -151,22 +202,19 @@ TARGET static void NAME(scatter)(const wordgeo_sgns *model, const task *t, int64
                                  const float *step, float scale, const float *x, float *moved,
                                  const float *const *later) {
     const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-    for (int64_t k = 0; k < floats; k += LANES) {
-        FETCH(k)
-        V sum = SET1(0.0f);
-        for (int j = 0; j < t->count; j++) {
-            const V s = SET1(step[j]), old = LOAD(target[j] + k);
-            sum = FMADD(s, old, sum);
-            STORE(target[j] + k, FMADD(s, LOAD(x + k), old));
-        }
-        STORE(moved + k, FMADD(sum, SET1(scale), SET1(0.0f)));
+    switch (t->count) {
+    case 1: NAME(move_targets)(target, 1, floats, step, scale, x, moved, later); break;
+    case 2: NAME(move_targets)(target, 2, floats, step, scale, x, moved, later); break;
+    case 3: NAME(move_targets)(target, 3, floats, step, scale, x, moved, later); break;
+    case 4: NAME(move_targets)(target, 4, floats, step, scale, x, moved, later); break;
+    case 5: NAME(move_targets)(target, 5, floats, step, scale, x, moved, later); break;
+    case 6: NAME(move_targets)(target, 6, floats, step, scale, x, moved, later); break;
     }
-    for (int32_t i = 0; i < t->near; i++) {
-        float *row = row_of(model, model->in, slice, context_row(t, i));
-        for (int64_t k = 0; k < floats; k += LANES)
-            STORE(row + k, ADD(LOAD(row + k), LOAD(moved + k)));
-    }
+#define BLOCK(registers, k) NAME(spread_block)(model, t, slice, registers, k, moved)
+    BLOCKS(BLOCK)
+#undef BLOCK
 }
+#undef BLOCKS
 
 TARGET static INLINE V NAME(select)(WHOLE yes, V a, V b) {
     return BITS(V, (yes & BITS(WHOLE, a)) | (~yes & BITS(WHOLE, b)));
