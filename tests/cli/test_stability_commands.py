@@ -100,6 +100,35 @@ def test_damaged_runs_are_left_out_only_if_asked(wordgeo, ensembles, model, tmp_
         assert "run-002" in found["skipped"][0]
 
 
+def test_questions_and_scores_without_damaged_runs(wordgeo, ensembles, model, tmp_path, caplog):
+    runs = tmp_path / "runs"
+    shutil.copytree(ensembles / "seeds", runs)
+    count = len(wg.Ensemble.open(runs))
+    (runs / "run-002" / "model.safetensors").write_bytes(b"damaged")
+    questions = tmp_path / "questions.txt"
+    questions.write_text(": pairs\nking queen cat dog\n")
+    asked = {"similar": ["king"], "analogy": ["king", "queen", "cat"], "eval": ["--suite", questions]}
+    for command, options in asked.items():
+        done = wordgeo(command, runs, *options)
+        assert (done.code, done.out) == (1, "")
+        assert "run-002" in done.err
+        caplog.clear()
+        done = wordgeo(command, runs, *options, "--skip-damaged", "--format", "json")
+        assert done.code == 0, done.err
+        assert ["run-002" in record.getMessage() for record in caplog.records] == [True]
+        if command == "eval":
+            assert len(json.loads(done.out)["results"]) == count - 1
+        refused = wordgeo(command, model, *options, "--skip-damaged")
+        assert (refused.code, refused.out) == (2, "")
+        assert "not an ensemble" in refused.err
+        nowhere = wordgeo(command, tmp_path / "nowhere", *options, "--skip-damaged")
+        assert (nowhere.code, nowhere.out) == (1, "")
+        assert "nowhere" in nowhere.err
+    with_one = wordgeo("eval", runs, model, "--suite", questions, "--skip-damaged", "--format", "json")
+    assert with_one.code == 0, with_one.err
+    assert len(json.loads(with_one.out)["results"]) == count
+
+
 def test_ensembles_side_by_side(wordgeo, ensembles, tmp_path):
     paths = (ensembles / "seeds", ensembles / "samples")
     found = json.loads(good(wordgeo("stability", *paths, "-k", 3, "--format", "json")))

@@ -12,7 +12,7 @@ import click
 
 from wordgeo.cli.licence import licence_accepted
 from wordgeo.cli.models import load_each
-from wordgeo.cli.options import given
+from wordgeo.cli.options import given, skip_damaged_option
 from wordgeo.cli.output import format_option, show, show_all, show_rows, write_text
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ METHODS = ["3cosadd", "3cosmul", "pairdirection", "3cosavg", "lrcos", "only-b", 
 @click.option("--fetch", is_flag=True, help="Download the suite first, or all that can be; the licence is shown.")
 @click.option("--yes", is_flag=True, help="With --fetch: you have read the licence and keep to it, do not ask.")
 @click.option("--list", "listing", is_flag=True, help="List the suites that have a name, and which of them are here.")
+@skip_damaged_option
 @click.option("--records", is_flag=True, help="Put every question or pair with its answer into the JSON.")
 @click.option(
     "--errors",
@@ -85,6 +86,7 @@ def evaluate(
     fetch: bool,
     yes: bool,
     listing: bool,
+    skip_damaged: bool,
     style: str,
     **options: Any,
 ) -> None:
@@ -116,10 +118,12 @@ def evaluate(
             return
         raise click.UsageError("Missing argument 'MODEL...'.")
     options = given(options)
-    ensembles = {path: {name for name, _ in load_each(path)} for path in models if wg.Ensemble.is_one(path)}
+    runs = [path for path in models if wg.Ensemble.is_one(path)]  # without any, --skip-damaged is refused below
+    loaded = {path: load_each(path, skip_damaged=skip_damaged and (path in runs or not runs)) for path in models}
+    ensembles = {path: {name for name, _ in loaded[path]} for path in runs}
     keep = options.pop("records")
     records = keep or errors or (bool(ensembles) and protocol != "all")
-    every = {name: model for path in models for name, model in load_each(path)}
+    every = {name: model for each in loaded.values() for name, model in each}
     names: list[str] = []
     results: list[Any] = []
     comparisons: list[Result] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,13 +16,27 @@ __all__ = ["ask_any", "ask_one", "load_each", "load_one"]
 KEY_VARIABLE = "WORDGEO_API_KEY"
 
 
-def ask_any(path: str) -> WordVectors | Ensemble | RemoteModel:
-    """The model to ask, as `ask_one`, or the ensemble, for questions that both answer."""
+def ask_any(path: str, *, skip_damaged: bool = False) -> WordVectors | Ensemble | RemoteModel:
+    """The model to ask, as `ask_one`, or the ensemble, for questions that both answer.
+
+    `skip_damaged` leaves out runs of an ensemble that are damaged. Raises `OptionError` for it where there are no runs.
+    """
+    if skip_damaged:
+        return _open_sound(path)
     if _is_address(path):
         return ask_one(path)
     import wordgeo as wg
 
     return wg.load(path)
+
+
+def _open_sound(path: str) -> Ensemble:
+    import wordgeo as wg
+    from wordgeo.errors import OptionError
+
+    if _is_address(path) or (Path(path).exists() and not wg.Ensemble.is_one(path)):
+        raise OptionError(f"{path} is not an ensemble's folder, whose damaged runs --skip-damaged would leave out")
+    return wg.Ensemble.open(path, skip_damaged=True)
 
 
 def ask_one(path: str) -> WordVectors | RemoteModel:
@@ -51,9 +66,9 @@ def load_one(path: str) -> WordVectors:
     return model
 
 
-def load_each(path: str) -> list[tuple[str, WordVectors]]:
-    """Name and model for a single model, or for each of an ensemble."""
+def load_each(path: str, *, skip_damaged: bool = False) -> list[tuple[str, WordVectors]]:
+    """Name and model for a single model, or for each of an ensemble; `skip_damaged` is that of `ask_any`."""
     import wordgeo as wg
 
-    model = wg.load(path)
+    model = _open_sound(path) if skip_damaged else wg.load(path)
     return [(str(one.path), one) for one in model] if isinstance(model, wg.Ensemble) else [(path, model)]

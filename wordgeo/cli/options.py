@@ -16,9 +16,14 @@ __all__ = [
     "output_options",
     "read_filters",
     "read_words",
+    "skip_damaged_option",
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+skip_damaged_option = click.option(
+    "--skip-damaged", is_flag=True, help="Leave out damaged runs of an ensemble, and name them."
+)
 
 _ENCODING = [
     click.option(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from wordgeo.cli.models import ask_any, ask_one
-from wordgeo.cli.options import neighbor_options, read_filters
+from wordgeo.cli.options import neighbor_options, read_filters, skip_damaged_option
 from wordgeo.cli.output import format_option, show, show_all
 
 __all__ = ["analogy", "odd", "query", "similar", "similarity"]
@@ -19,6 +19,7 @@ __all__ = ["analogy", "odd", "query", "similar", "similarity"]
 @click.option("--threshold", type=float, metavar="X", help="Only neighbours with at least this cosine.")
 @click.option("--least", is_flag=True, help="The least similar words instead, the lowest cosine first.")
 @click.option("--approximate", is_flag=True, help="Through an index that may miss neighbours (extra: ann).")
+@skip_damaged_option
 @neighbor_options
 @format_option
 def similar(
@@ -27,6 +28,7 @@ def similar(
     threshold: float | None,
     least: bool,
     approximate: bool,
+    skip_damaged: bool,
     style: str,
     **options: Any,
 ) -> None:
@@ -42,7 +44,7 @@ def similar(
     from wordgeo.errors import OptionError
 
     filters = read_filters(options)
-    vectors = ask_any(model)
+    vectors = ask_any(model, skip_damaged=skip_damaged)
     if isinstance(vectors, wg.Ensemble):
         if threshold is not None or least or approximate:
             raise OptionError(f"{model} is an ensemble, which takes no --threshold, --least or --approximate")
@@ -80,9 +82,10 @@ def similarity(model: str, a: str, b: str, style: str) -> None:
     show_default=True,
     help="What is maximised: cos(d, b - a + c), or the product or the direction of Levy & Goldberg (2014).",
 )
+@skip_damaged_option
 @neighbor_options
 @format_option
-def analogy(model: str, a: str, b: str, c: str, method: str, style: str, **options: Any) -> None:
+def analogy(model: str, a: str, b: str, c: str, method: str, skip_damaged: bool, style: str, **options: Any) -> None:
     """Answer 'A is to B as C is to ?'.
 
     The three words of the question are never answers. Of an ensemble, answers come with the share of runs that give
@@ -92,7 +95,7 @@ def analogy(model: str, a: str, b: str, c: str, method: str, style: str, **optio
         wordgeo analogy wiki man king woman
     """
     filters = read_filters(options)
-    show(ask_any(model).analogy(a, b, c, method=method, **filters), style)
+    show(ask_any(model, skip_damaged=skip_damaged).analogy(a, b, c, method=method, **filters), style)
 
 
 @click.command()

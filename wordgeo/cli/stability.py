@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wordgeo.cli.options import given, read_words
+from wordgeo.cli.options import given, read_words, skip_damaged_option
 from wordgeo.cli.output import check_texts, format_option, joined, write_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 @click.option("--curve", metavar="K,K,...", help="Further numbers of neighbours at which overlap is measured.")
 @click.option("--rbo-p", "p", type=float, metavar="X", help="Persistence of rank-biased overlap.  [0.9]")
 @click.option("--spaces/--no-spaces", default=True, help="Distances of whole spaces as well.  [on]")
-@click.option("--skip-damaged", is_flag=True, help="Leave out damaged runs of an ensemble, and name them.")
+@skip_damaged_option
 @click.option("--seed", type=int, metavar="N", help="Seed of the bootstrap over words.  [1]")
 @click.option("--threads", type=int, metavar="N", help="Threads.  [the cores]")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with charts there as well.")
