@@ -98,6 +98,7 @@ def twin_of(corpus: EncodedCorpus, options: TrainingConfig) -> tuple[np.ndarray,
         {"window": 20, "shrink_windows": False},
         {"algorithm": "cbow"},
         {"algorithm": "cbow", "cbow_mean": False, "alpha": 0.01, "dim": 70},
+        {"algorithm": "cbow", "dim": 260},  # a slice of eight lines, one of nine
         {"sample": 0.0, "ns_exponent": 0.0, "dim": 16},
     ],
 )
