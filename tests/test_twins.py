@@ -79,7 +79,8 @@ def test_the_graph_of_two_blocks_is_the_twins(products):
         for first, last, begin, end, both in visits:
             visit(
                 model.vectors, model.norms, *made.of_rows, first, *made.of_words(first, last), begin, end, both,
-                pools[3], *best, np.empty((24, 48), np.float32), np.empty(48, np.float32), np.empty(48, np.uint32),
+                pools[3], *best, np.empty((24, 64), np.float32), np.empty((24, 1), np.uint8), np.empty(24, np.float32),
+                np.empty(256, np.float32), np.empty(256, np.uint32),
             )  # fmt: skip
         if visit is _graph.visit:  # heaps, and rows that wait
             _graph.finish(model.vectors, model.norms, 0, 128, pools[3], *best)

@@ -7,6 +7,19 @@ from scipy.linalg.cython_blas cimport sgemm
 
 cdef extern from "kernels.h" nogil:
     void fetch "wordgeo_fetch"(const float *, size_t)
+    ctypedef struct rows8 "wordgeo_rows8":
+        const uint8_t *codes
+        size_t groups
+        size_t steps
+        const float *scales
+    ctypedef struct queries8 "wordgeo_queries8":
+        const int8_t *codes
+        size_t stride
+        size_t count
+        int parts
+        const int32_t *corrections
+        const float *scales
+        const float *floors
     ctypedef struct kernel_set "wordgeo_kernels":
         const char *name
         double (*dot)(const float *, const float *, size_t) noexcept nogil
@@ -21,8 +34,7 @@ cdef extern from "kernels.h" nogil:
         void (*logarithms16)(const int16_t *, size_t, float, float, int16_t *) noexcept nogil
         void (*distances16)(const int16_t *, size_t, float, int16_t *) noexcept nogil
         float (*dot_float)(const float *, const float *, size_t) noexcept nogil
-        void (*tile8)(const uint8_t *, size_t, size_t, const int8_t *, size_t, size_t, int, const int32_t *,
-                      const float *, const float *, float *, size_t) noexcept nogil
+        void (*tile8)(const rows8 *, const queries8 *, float *, size_t, uint8_t *) noexcept nogil
     const kernel_set *wordgeo_kernel_sets[]
     int wordgeo_processor_has(const char *name)
 
@@ -45,10 +57,12 @@ cdef extern from "quantised.h" nogil:
         size_t room
         size_t count
         float floor
-    void quantise_rows "wordgeo_quantise_rows"(const float *, const double *, size_t, size_t, size_t, uint8_t *,
-                                               float *, float *)
+    ctypedef double (*quantise_kernel "wordgeo_quantise16")(const float *, double, size_t, int16_t *) noexcept nogil
+    void quantise_rows "wordgeo_quantise_rows"(quantise_kernel, const float *, const double *, size_t, size_t, size_t,
+                                               uint8_t *, float *, float *)
     double quantise_query "wordgeo_quantise_query"(const float *, size_t, size_t, int, int8_t *, int8_t *, int32_t *,
                                                    float *)
+    float kth_highest "wordgeo_kth_highest"(float *, uint32_t *, size_t, size_t)
     bint pool_offer "wordgeo_pool_offer"(pool *, uint32_t, float, float)
     void pool_tidy "wordgeo_pool_tidy"(pool *)
 
@@ -103,6 +117,41 @@ cdef inline float threshold(const best_list *best, float slack) noexcept nogil:
 cdef inline Py_ssize_t stretch(Py_ssize_t seen, size_t room) noexcept nogil:
     cdef Py_ssize_t least = <Py_ssize_t> room if room > 16 else 16
     return seen if seen > least else least
+
+
+cdef inline Py_ssize_t select_flagged(const float *values, const float *errors, const uint8_t *flags, Py_ssize_t count,
+                                      float floor, uint32_t *chosen) noexcept nogil:
+    # The i < count where values[i] + errors[i] is not below floor, among those that `tile8` flags; returns how many.
+    cdef size_t found = 0, begin = 0, end, n = <size_t> count
+    while begin < n:
+        end = begin + 64 if n - begin > 64 else n
+        if flags[begin // 64]:
+            found += kernels.select_sum(values, errors, begin, end, floor, chosen + found)
+        begin = end
+    return <Py_ssize_t> found
+
+
+cdef inline void first_floor(pool *waiting, const float *values, const float *errors, float slack, Py_ssize_t count,
+                             size_t others, float *most) noexcept nogil:
+    # A floor from the first rows that are seen, before any is offered. They are dealt out to some classes, and of the
+    # highest lower bounds of these the (k + others)-th highest is reached by k rows beside `others` that do not count.
+    # most is scratch of count.
+    cdef size_t wanted = waiting.k + others, classes = 4 * wanted, n = <size_t> count, i, begin = 0, some
+    cdef float low
+    classes = classes if classes < n else n
+    if classes < wanted or not slack < 1:
+        return
+    for i in range(classes):
+        most[i] = -INFINITY
+    while begin < n:
+        some = classes if classes < n - begin else n - begin
+        for i in range(some):
+            low = values[begin + i] - errors[begin + i]
+            most[i] = low if low > most[i] else most[i]
+        begin += some
+    low = kth_highest(most, NULL, classes, wanted) - slack
+    if low > waiting.floor:
+        waiting.floor = low
 
 
 cdef inline pool empty(float[:, ::1] lower, uint32_t[:, ::1] rows, float[:, ::1] upper, Py_ssize_t q) noexcept nogil:

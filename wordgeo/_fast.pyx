@@ -255,8 +255,8 @@ def quantise(
 ):
     """Codes of a run of rows."""
     with nogil:
-        quantise_rows(&matrix[0, 0], &norms[0], <size_t> begin, <size_t> count, <size_t> matrix.shape[1], &codes[0],
-                      &scales[0], &errors[0])
+        quantise_rows(kernels.quantise16, &matrix[0, 0], &norms[0], <size_t> begin, <size_t> count,
+                      <size_t> matrix.shape[1], &codes[0], &scales[0], &errors[0])
 
 
 def quantise_queries(
@@ -281,6 +281,7 @@ def screen8(
     const uint8_t[::1] codes,          # IN of all rows
     const float[::1] scales,           # IN
     const float[::1] errors,           # IN bounds of |u - u'|
+    float worst,                       # the largest of these
     Py_ssize_t begin,                  # the run of rows, begin a multiple of 16
     Py_ssize_t end,
     const int8_t[:, :, ::1] query_codes,    # IN [m, 2, 4 * steps]
@@ -294,7 +295,10 @@ def screen8(
     float[:, ::1] best_scores,         # INOUT [m, k] heaps
     int64_t[:, ::1] best_rows,         # INOUT [m, k]
     int64_t[::1] held,                 # INOUT [m]
-    float[:, ::1] tile,                # scratch [m, rows at a time, a multiple of 16]
+    float[:, ::1] tile,                # scratch [m, rows at a time, a multiple of 64]
+    uint8_t[:, ::1] flags,             # scratch [m, rows at a time / 64]
+    float[::1] floors,                 # scratch [m]
+    float[::1] most,                   # scratch [rows at a time]
     uint32_t[::1] chosen,              # scratch [rows at a time]
     float[:, ::1] lower,               # scratch [m, k]
     uint32_t[:, ::1] pool_rows,        # scratch [m, room]
@@ -307,12 +311,16 @@ def screen8(
     the unit query and of the last few float32 operations). Rows that may be among the k best by these bounds wait in
     a pool; those that still may be at the end are scored by the rule.
     """
-    cdef Py_ssize_t width = tile.shape[1], m = queries.shape[0], at, count, q, p, stop, i, found, row
-    cdef size_t steps = <size_t> query_codes.shape[2] // 4
+    cdef Py_ssize_t width = tile.shape[1], m = queries.shape[0], at, count, q, i, found, row
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
     cdef best_list best
     cdef float value, error
+    cdef rows8 rows
+    cdef queries8 asked
+    asked.codes, asked.stride, asked.count = &query_codes[0, 0, 0], <size_t> query_codes.shape[2], <size_t> m
+    asked.parts, asked.corrections, asked.scales = parts, &corrections[0, 0], &query_scales[0]
+    asked.floors, rows.steps = &floors[0], asked.stride // 4
     with nogil:
         for q in range(m):
             waiting[q] = empty(lower, pool_rows, pool_upper, q)
@@ -321,29 +329,28 @@ def screen8(
         at = begin
         while at < end:
             count = width if width < end - at else end - at
-            kernels.tile8(&codes[<size_t> at * 4 * steps], <size_t> (count + 15) // 16, steps, &query_codes[0, 0, 0],
-                          4 * steps, <size_t> m, parts, &corrections[0, 0], &query_scales[0], &scales[at],
-                          &tile[0, 0], <size_t> width)
             for q in range(m):
-                p = 0
-                while p < count:
-                    stop = p + stretch(at - begin + p, waiting[q].k)
-                    if stop > count:
-                        stop = count
-                    found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &errors[at], <size_t> p, <size_t> stop,
-                                                            waiting[q].floor - slack[q], &chosen[0])
-                    for i in range(found):
-                        row = at + chosen[i]
-                        value = tile[q, chosen[i]]
-                        error = errors[row] + slack[q]
-                        if value + error < waiting[q].floor or is_excluded(row, exclude, q):
-                            continue
-                        if not pool_offer(&waiting[q], <uint32_t> row, value - error, value + error):
-                            best = list_of(best_scores, best_rows, held, q)
-                            empty_pool(&waiting[q], matrix, norms, &queries[q, 0], query_norms[q], &best)
-                            held[q] = <int64_t> best.held
-                            pool_offer(&waiting[q], <uint32_t> row, value - error, value + error)
-                    p = stop
+                floors[q] = waiting[q].floor - slack[q] - worst
+            rows.codes, rows.scales = &codes[<size_t> at * asked.stride], &scales[at]
+            rows.groups = <size_t> (count + 15) // 16
+            kernels.tile8(&rows, &asked, &tile[0, 0], <size_t> width, &flags[0, 0])
+            for q in range(m):
+                if waiting[q].floor == -INFINITY:
+                    first_floor(&waiting[q], &tile[q, 0], &errors[at], slack[q], count, <size_t> exclude.shape[1],
+                                &most[0])
+                found = select_flagged(&tile[q, 0], &errors[at], &flags[q, 0], count, waiting[q].floor - slack[q],
+                                       &chosen[0])
+                for i in range(found):
+                    row = at + chosen[i]
+                    value = tile[q, chosen[i]]
+                    error = errors[row] + slack[q]
+                    if value + error < waiting[q].floor or is_excluded(row, exclude, q):
+                        continue
+                    if not pool_offer(&waiting[q], <uint32_t> row, value - error, value + error):
+                        best = list_of(best_scores, best_rows, held, q)
+                        empty_pool(&waiting[q], matrix, norms, &queries[q, 0], query_norms[q], &best)
+                        held[q] = <int64_t> best.held
+                        pool_offer(&waiting[q], <uint32_t> row, value - error, value + error)
             at += count
         for q in range(m):
             pool_tidy(&waiting[q])
@@ -354,12 +361,17 @@ def screen8(
 
 cdef void empty_pool(pool *waiting, const float[:, ::1] matrix, const double[::1] norms, const float *query,
                      double query_norm, best_list *best) noexcept nogil:
-    # Scores what waits by the rule. What is now the k-th best bounds what may still come.
-    cdef size_t i
+    # Scores what waits by the rule, the most promising first, so that much of the rest cannot matter any more. What is
+    # now the k-th best bounds what may still come.
+    cdef size_t i, ahead
+    if waiting.count > waiting.k:
+        kth_highest(waiting.upper, waiting.rows, waiting.count, waiting.k)
     for i in range(waiting.count):
-        if i + 2 < waiting.count:
-            fetch(&matrix[waiting.rows[i + 2], 0], <size_t> matrix.shape[1])
-        best_offer(best, score(matrix, norms, waiting.rows[i], query, query_norm), waiting.rows[i])
+        ahead = i + 4
+        if ahead < waiting.count and not waiting.upper[ahead] < threshold(best, 0):
+            fetch(&matrix[waiting.rows[ahead], 0], <size_t> matrix.shape[1])
+        if not waiting.upper[i] < threshold(best, 0):
+            best_offer(best, score(matrix, norms, waiting.rows[i], query, query_norm), waiting.rows[i])
     settle(waiting, best)
 
 

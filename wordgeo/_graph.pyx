@@ -6,8 +6,10 @@ What may still be among the k nearest waits in a pool for each word (see `_fast.
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.math cimport INFINITY
+from libc.string cimport memset
 
-from wordgeo._fast cimport best_list, empty_pool, gemm, kernels, list_of, pool, pool_offer, pool_tidy, stretch
+from wordgeo._fast cimport (best_list, empty_pool, first_floor, gemm, kernels, list_of, pool, pool_offer, pool_tidy,
+                            queries8, rows8, select_flagged)
 
 
 def visit(
@@ -17,80 +19,91 @@ def visit(
     const uint8_t[::1] codes,          # IN of all rows for int8 products; else empty
     const float[::1] code_scales,      # IN
     const float[::1] errors,           # IN [n up to a multiple of 16] part of a row in the bound
+    float worst,                       # the largest of these
     Py_ssize_t first,                  # the words I: rows first .. first + m
-    const float[:, ::1] unit,          # IN [m, d] these rows at unit length
-    const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] and as int8 codes
+    const float[:, ::1] unit,          # IN [m, d] these rows at unit length for float32 products; else empty
+    const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] their int8 codes, if not
     const int32_t[:, ::1] corrections,      # IN [m, 2]
     const float[::1] word_scales,      # IN [m]
     const float[::1] slack,            # IN [m] part of a word in the bound
     Py_ssize_t begin,                  # the rows J, begin a multiple of 16
     Py_ssize_t end,
-    bint both,                         # whether the rows J are words too, which look among I
+    bint both,                         # whether those of the rows J that are words look among I too
     pools,                             # INOUT pools of all words
     float[:, ::1] best_scores,         # INOUT [words, k] heaps
     int64_t[:, ::1] best_rows,         # INOUT [words, k]
     int64_t[::1] held,                 # INOUT [words]
-    float[:, ::1] tile,                # scratch [words at a time, rows at a time, a multiple of 16]
-    float[::1] needed,                 # scratch [rows at a time]
-    uint32_t[::1] chosen,              # scratch [rows at a time]
+    float[:, ::1] tile,                # scratch [words at a time, rows at a time, a multiple of 64]
+    uint8_t[:, ::1] flags,             # scratch [words at a time, rows at a time / 64]
+    float[::1] floors,                 # scratch [words at a time]
+    float[::1] needed,                 # scratch [rows in a first tile, which has fewer words in their place]
+    uint32_t[::1] chosen,              # scratch [rows in a first tile]
 ):
     """Offers the rows J to the words I and, with `both`, the rows I to the words J."""
-    cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, q, block, p, stop, i, found, row, word
-    cdef Py_ssize_t m = unit.shape[0], steps = word_codes.shape[2] // 4
+    cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, others, q, block, high, i, found
+    cdef Py_ssize_t row, word
+    cdef Py_ssize_t m = slack.shape[0], words = held.shape[0]
     cdef float error
+    cdef float *values
+    cdef rows8 rows
+    cdef queries8 asked
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
+    asked.stride, asked.parts, asked.floors = <size_t> word_codes.shape[2], 1, &floors[0]
+    rows.steps = asked.stride // 4
     with nogil:
+        if waiting[first].floor == -INFINITY:  # see `first_floor`
+            width, height = needed.shape[0], height * width // needed.shape[0]
         block = 0
         while block < m:
-            height = tile.shape[0] if tile.shape[0] < m - block else m - block
+            high = height if height < m - block else m - block
             at = begin
             while at < end:
                 count = width if width < end - at else end - at
                 if codes.shape[0]:
-                    kernels.tile8(&codes[at * 4 * steps], <size_t> (count + 15) // 16, <size_t> steps,
-                                  &word_codes[block, 0, 0], <size_t> (4 * steps), <size_t> height, 1,
-                                  &corrections[block, 0], &word_scales[block], &code_scales[at], &tile[0, 0],
-                                  <size_t> width)
+                    for q in range(high):
+                        floors[q] = waiting[first + block + q].floor - slack[block + q] - worst
+                    rows.codes, rows.scales = &codes[<size_t> at * asked.stride], &code_scales[at]
+                    rows.groups = <size_t> (count + 15) // 16
+                    asked.codes, asked.count = &word_codes[block, 0, 0], <size_t> high
+                    asked.corrections, asked.scales = &corrections[block, 0], &word_scales[block]
+                    kernels.tile8(&rows, &asked, &tile[0, 0], <size_t> width, &flags[0, 0])
                 else:
-                    gemm(&unit[block, 0], &matrix[at, 0], &tile[0, 0], <int> height, <int> count,
-                         <int> matrix.shape[1], <int> width)
-                    for q in range(height):
+                    gemm(&unit[block, 0], &matrix[at, 0], &tile[0, 0], <int> high, <int> count, <int> matrix.shape[1],
+                         <int> width)
+                    memset(&flags[0, 0], 1, <size_t> (high * (width // 64)))
+                    for q in range(high):
+                        values = &tile[0, 0] + q * width
                         for i in range(count):
-                            tile[q, i] = tile[q, i] * scale[at + i]
-                for q in range(height):
-                    word = first + block + q
-                    p = 0
-                    while p < count:
-                        # nothing is known of a word at its first rows: see `stretch`
-                        stop = count
-                        if waiting[word].held < waiting[word].k:
-                            stop = p + stretch(p, waiting[word].k)
-                            stop = count if stop > count else stop
-                        found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &errors[at], <size_t> p, <size_t> stop,
-                                                                waiting[word].floor - slack[block + q], &chosen[0])
-                        for i in range(found):
-                            row = at + chosen[i]
-                            error = errors[row] + slack[block + q]
-                            if not offer(&waiting[word], word, row, tile[q, chosen[i]], error):
-                                empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
-                                offer(&waiting[word], word, row, tile[q, chosen[i]], error)
-                        p = stop
-                if both:
-                    for i in range(count):
+                            values[i] = values[i] * scale[at + i]
+                for q in range(high):
+                    word, values = first + block + q, &tile[0, 0] + q * width
+                    if waiting[word].floor == -INFINITY:
+                        first_floor(&waiting[word], values, &errors[at], slack[block + q], count, 1, &needed[0])
+                    found = select_flagged(values, &errors[at], &flags[0, 0] + q * (width // 64), count,
+                                           waiting[word].floor - slack[block + q], &chosen[0])
+                    for i in range(found):
+                        row = at + chosen[i]
+                        error = errors[row] + slack[block + q]
+                        if not offer(&waiting[word], word, row, values[chosen[i]], error):
+                            empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
+                            offer(&waiting[word], word, row, values[chosen[i]], error)
+                if both and at < words:
+                    others = count if count < words - at else words - at
+                    for i in range(others):
                         needed[i] = errors[at + i] - waiting[at + i].floor
-                    for q in range(height):
-                        row = first + block + q
-                        found = <Py_ssize_t> kernels.select_sum(&tile[q, 0], &needed[0], 0, <size_t> count,
+                    for q in range(high):
+                        row, values = first + block + q, &tile[0, 0] + q * width
+                        found = <Py_ssize_t> kernels.select_sum(values, &needed[0], 0, <size_t> others,
                                                                 -slack[block + q], &chosen[0])
                         for i in range(found):
                             word = at + chosen[i]
                             error = errors[word] + slack[block + q]
-                            if not offer(&waiting[word], word, row, tile[q, chosen[i]], error):
+                            if not offer(&waiting[word], word, row, values[chosen[i]], error):
                                 empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
-                                offer(&waiting[word], word, row, tile[q, chosen[i]], error)
+                                offer(&waiting[word], word, row, values[chosen[i]], error)
                 at += count
-            block += height
+            block += high
 
 
 cdef inline bint offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float value, float error) noexcept nogil:

@@ -229,11 +229,13 @@ def quantise(matrix: F32, norms: F64, begin: int, count: int, codes: Any, scales
             continue
         step = most / 127.0
         scaled = matrix[r].astype(np.float64) * (127.0 / most)
-        whole = np.trunc(scaled + np.where(scaled < 0, -0.5, 0.5))
+        whole = np.rint(scaled)
         padded = np.full(4 * steps, 128, dtype=np.uint8)
         padded[:d] = whole + 128
         groups[r // 16, :, r % 16] = padded.reshape(steps, 4)
-        off = np.cumsum((scaled - whole) ** 2)[-1]  # from the left
+        off = 0.0
+        for start in range(0, d, 256):
+            off += _squares(scaled[start : start + 256] - whole[start : start + 256])
         scales[r] = step / norms[r]
         errors[r] = np.sqrt(off) * step / norms[r] * (1.0 + 1e-6) + 1e-6
 
@@ -262,13 +264,17 @@ def quantise_words(matrix: F32, norms: F64, length: float, codes: Any, errors: F
     for w, row in enumerate(matrix.astype(np.float64)):
         value = row * (length / norms[w] if norms[w] > 0 else 0.0)
         codes[w, :d] = np.rint(value)
-        off = np.zeros(8)
-        for begin in range(0, d, 8):
-            part = (value - np.rint(value))[begin : begin + 8]
-            off[: len(part)] += part * part
-        for half in (4, 2, 1):
-            off = off[:half] + off[half:]
-        errors[w] = np.sqrt(off[0]) / length * (1.0 + 1e-6) + 1e-9
+        errors[w] = np.sqrt(_squares(value - np.rint(value))) / length * (1.0 + 1e-6) + 1e-9
+
+
+def _squares(x: F64) -> float:
+    lanes = np.zeros(8)
+    for begin in range(0, len(x), 8):
+        part = x[begin : begin + 8]
+        lanes[: len(part)] += part * part
+    for half in (4, 2, 1):
+        lanes = lanes[:half] + lanes[half:]
+    return float(lanes[0])
 
 
 def visit_graph(
@@ -278,6 +284,7 @@ def visit_graph(
     codes: Any,
     code_scales: Any,
     errors: Any,
+    worst: float,
     first: int,
     unit: F32,
     word_codes: Any,
@@ -294,7 +301,7 @@ def visit_graph(
     *scratch: Any,
 ) -> None:
     """Offers the rows J = begin .. end to the words I and, with `both`, the rows I to the words J: nothing waits."""
-    last = first + len(unit)
+    last = first + len(slack)
     for words, rows in [((first, last), (begin, end)), ((begin, end), (first, last))][: 1 + both]:
         for word in range(*words):
             run = slice(*rows)

@@ -30,9 +30,11 @@ def products(request, monkeypatch):
     monkeypatch.setattr(screens, "SMALLEST_COPY", 1 if request.param == "int8" else 1 << 60)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
     monkeypatch.setattr(graph, "WORDS_A_BLOCK", 64)
-    monkeypatch.setattr(graph, "BLOCKS_AT_ONCE", 3)
+    monkeypatch.setattr(graph, "WORDS_AT_ONCE", 16)
+    monkeypatch.setattr(graph, "ROWS_A_ROUND", 192)
     monkeypatch.setattr(graph, "WORDS_A_TILE", 24)
-    monkeypatch.setattr(graph, "ROWS_A_TILE", 48)
+    monkeypatch.setattr(graph, "ROWS_A_TILE", 64)
+    monkeypatch.setattr(graph, "FIRST_ROWS", 256)
 
 
 @pytest.mark.usefixtures("products")
@@ -49,18 +51,33 @@ def test_the_graph_is_what_single_queries_give(size, n):
         assert found.scores.tobytes() == scores.tobytes()
 
 
-def test_rounds_meet_every_pair_once_and_share_no_words():
-    for n, size in ((1024, 1024), (5000, 5000), (5000, 9000), (6144, 7000), (100, 100), (3000, 3001)):
-        met = set()
-        for pairs in graph._rounds(n, size):
-            changed = [block for i, j, _, both in pairs for block in ((i, j) if both else (i,))]
-            assert len(changed) == len(set(changed))
-            for i, j, stop, both in pairs:
-                directions = [(i, j), (j, i)] if both else [(i, block) for block in range(j, stop)]
-                assert not met & set(directions)
-                met.update(directions)
-        words, rows = -(-n // graph.WORDS_A_BLOCK), -(-size // graph.WORDS_A_BLOCK)
-        assert met == {(i, j) for i in range(words) for j in range(rows)}
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+def test_rounds_meet_every_pair_once_and_share_no_words(threads, monkeypatch):
+    monkeypatch.setattr(graph, "WORDS_A_BLOCK", 96)
+    monkeypatch.setattr(graph, "ROWS_A_ROUND", 160)
+    monkeypatch.setattr(graph, "FIRST_ROWS", 64)
+    for n, size in ((96, 96), (500, 500), (500, 900), (580, 700), (100, 100), (310, 311), (1, 1), (3, 50), (700, 705)):
+        met = np.zeros((n, size), dtype=int)
+        for pairs in graph._rounds(n, size, threads):
+            words = []
+            for first, last, begin, end, both in pairs:
+                assert first < last <= n and last - first <= 144 and begin < end <= size and begin % 16 == 0
+                met[first:last, begin:end] += 1
+                words += range(first, last)
+                if both:
+                    met[begin : min(end, n), first:last] += 1
+                    words += range(begin, min(end, n))
+            assert len(words) == len(set(words))
+        assert (met == 1).all()
+
+
+@pytest.mark.parametrize("n", [1, 47, 48, 1000, 20_000, 90_001])
+@pytest.mark.parametrize("threads", [1, 2, 3, 16])
+def test_every_thread_gets_as_many_words(n, threads):
+    sizes = [last - first for first, last in graph._blocks(n, threads)]
+    assert sum(sizes) == n and max(sizes) <= graph.WORDS_A_BLOCK + 48
+    assert max(sizes[:-1], default=0) - min(sizes[:-1], default=0) <= 48
+    assert len(sizes) % (2 * threads) == 0 or max(sizes) <= 48
 
 
 def test_a_graph_on_disk(tmp_path):

@@ -12,6 +12,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Rows as int8 codes, in whole groups of 16 (see quantised.h). */
+typedef struct {
+    const uint8_t *codes;
+    size_t groups, steps;
+    const float *scales;
+} wordgeo_rows8;
+
+/* Queries as int8 codes of one or two parts; `stride` bytes for each part, used or not. */
+typedef struct {
+    const int8_t *codes;
+    size_t stride, count;
+    int parts;
+    const int32_t *corrections;
+    const float *scales, *floors;
+} wordgeo_queries8;
+
 typedef struct {
     const char *name;
     /* sum of x[i] y[i], in double */
@@ -46,11 +62,9 @@ typedef struct {
     /* The sum of x[i] y[i] in float, in any order: a term goes through one multiplication, at most size / 32 + 2
      * additions to its lane and 5 that add the lanes up. */
     float (*dot_float)(const float *x, const float *y, size_t size);
-    /* Where the processor multiplies int8, else NULL (the layout of codes and queries is that of quantised.h):
-     * out[q][r] = the product of the quantised query and row; `groups` groups of rows, `stride` floats between queries */
-    void (*tile8)(const uint8_t *codes, size_t groups, size_t steps, const int8_t *queries, size_t query_stride,
-                  size_t n_queries, int parts, const int32_t *corrections, const float *query_scales,
-                  const float *scales, float *out, size_t stride);
+    /* Where the processor multiplies int8, else NULL: out[q][r] = the product of a query and a row, `stride` floats (a
+     * multiple of 64) between queries, and flags[q][r / 64] = whether any of these is not below the query's floor. */
+    void (*tile8)(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *out, size_t stride, uint8_t *flags);
 } wordgeo_kernels;
 
 /* The instruction sets of this build, the best last; NULL ends the list. */

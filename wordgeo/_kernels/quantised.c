@@ -3,26 +3,40 @@
 #include <math.h>
 #include <string.h>
 
-void wordgeo_quantise_rows(const float *rows, const double *norms, size_t begin, size_t count, size_t size,
-                           uint8_t *codes, float *scales, float *errors) {
+static float largest(const float *x, size_t size) {
+    uint32_t most = 0; /* floats without a sign are ordered like the integers of the same bits, which compilers do better */
+    for (size_t i = 0; i < size; i++) {
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    float value;
+    memcpy(&value, &most, sizeof value);
+    return value;
+}
+
+void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
+                           size_t count, size_t size, uint8_t *codes, float *scales, float *errors) {
+    enum { SOME = 256 };
     const size_t steps = (size + 3) / 4;
     for (size_t r = begin; r < begin + count; r++) {
-        const float *x = rows + r * size;
+        const float *x = rows + r * size, most = largest(x, size);
         uint8_t *to = codes + (r / WORDGEO_GROUP * steps * WORDGEO_GROUP + r % WORDGEO_GROUP) * 4;
-        float most = 0.0f;
-        for (size_t i = 0; i < size; i++) {
-            const float magnitude = fabsf(x[i]);
-            most = magnitude > most ? magnitude : most;
-        }
         /* 127 / most may overflow for subnormal rows, so everything is scaled in double. */
         const double step = (double)most / 127.0, inverse = most > 0.0f ? 127.0 / (double)most : 0.0;
         double off = 0.0;
-        for (size_t i = 0; i < size; i++) {
-            const double scaled = (double)x[i] * inverse;
-            const int code = (int)(scaled + (scaled < 0.0 ? -0.5 : 0.5));
-            const double left = scaled - code;
-            off += left * left;
-            to[i / 4 * WORDGEO_GROUP * 4 + i % 4] = (uint8_t)(code + 128);
+        for (size_t i = 0; i < size; i += SOME) {
+            const size_t some = size - i < SOME ? size - i : SOME;
+            int16_t nearest[SOME];
+            uint8_t bytes[SOME];
+            off += quantise16(x + i, inverse, some, nearest);
+            for (size_t j = 0; j < some; j++)
+                bytes[j] = (uint8_t)(nearest[j] + 128);
+            size_t j = 0;
+            for (; j + 4 <= some; j += 4)
+                memcpy(to + (i + j) * WORDGEO_GROUP, bytes + j, 4);
+            memcpy(to + (i + j) * WORDGEO_GROUP, bytes + j, some - j);
         }
         if (most > 0.0f) {
             /* u - u' has length sqrt(off) step / |x|; the factor covers the roundings of these few operations and
@@ -61,6 +75,33 @@ double wordgeo_quantise_query(const float *query, size_t size, size_t steps, int
     corrections[1] = -128 * sums[1];
     *scale = (float)step;
     return sqrt(off) * step * (1.0 + 1e-6) + 1e-6;
+}
+
+float wordgeo_kth_highest(float *x, uint32_t *along, size_t n, size_t k) {
+    size_t begin = 0, end = n; /* it is among these (Hoare 1961) */
+    while (end - begin > 1) {
+        const float pivot = x[begin + (end - begin - 1) / 2];
+        size_t i = begin, j = end - 1;
+        for (;; i++, j--) {
+            while (x[i] > pivot)
+                i++;
+            while (x[j] < pivot)
+                j--;
+            if (i >= j)
+                break;
+            const float value = x[i];
+            x[i] = x[j], x[j] = value;
+            if (along) {
+                const uint32_t other = along[i];
+                along[i] = along[j], along[j] = other;
+            }
+        }
+        if (k <= j + 1) /* up to j none is below the pivot, behind it none is above */
+            end = j + 1;
+        else
+            begin = j + 1;
+    }
+    return x[begin];
 }
 
 static void sink(float *heap, size_t size) {

@@ -17,14 +17,20 @@
 
 #define WORDGEO_GROUP 16
 
+typedef double (*wordgeo_quantise16)(const float *, double, size_t, int16_t *); /* the kernel of that name */
+
 /* Codes of rows [begin, begin + count) of a matrix with all rows; begin is a multiple of 16. */
-void wordgeo_quantise_rows(const float *rows, const double *norms, size_t begin, size_t count, size_t size,
-                           uint8_t *codes, float *scales, float *errors);
+void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
+                           size_t count, size_t size, uint8_t *codes, float *scales, float *errors);
 
 /* One query of unit length: `parts` is 1 (high only) or 2. high and low hold 4 * steps bytes each; the query's two
  * corrections take the codes' offset of 128 out of the sums. Returns a bound of |q - q'|. */
 double wordgeo_quantise_query(const float *query, size_t size, size_t steps, int parts, int8_t *high, int8_t *low,
                               int32_t *corrections, float *scale);
+
+/* The k-th highest of n numbers, none of them NaN, 1 <= k <= n. Changes their order, and in the same way that of what is
+ * along with them (or NULL), so that the k highest come first. */
+float wordgeo_kth_highest(float *x, uint32_t *along, size_t n, size_t k);
 
 /* Rows that may be among the k best: those whose upper bound reaches the k-th highest lower bound. */
 typedef struct {

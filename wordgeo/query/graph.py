@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +15,19 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.files import atomic_folder, write_json
 from wordgeo.progress import Progress, resolve_progress
-from wordgeo.query.screens import MOST_K, FloatScreen, Int8Copy, Queries, int8_repays
+from wordgeo.query.screens import GROUP, MOST_K, ROWS_A_FLAG, FloatScreen, Int8Copy, Queries, int8_repays
 from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import number, row_numbers, whole_number
 
 __all__ = ["NeighborGraph", "Overlaps", "neighbor_graph", "overlaps"]
 
 GRAPH_MARKER = "graph.json"
-WORDS_A_BLOCK = 1024  # a multiple of 16, and of the words and rows of a tile
-BLOCKS_AT_ONCE = 16  # of rows that are no words: some tenths of a second, how long Ctrl-C waits
+WORDS_A_BLOCK = 1024  # about
+WORDS_AT_ONCE = 48  # blocks are multiples of it, and it is one of GROUP and of the words that kernels take at a time
+ROWS_A_ROUND = 16 << 10  # that are no words: some hundredths of a second for a block of words, how long Ctrl-C waits
 WORDS_A_TILE = 192
 ROWS_A_TILE = 512
+FIRST_ROWS = 4 * ROWS_A_TILE  # what a word meets first, in one tile: the more, the better is its floor
 LEAST_WAITING = 192
 MOST_KEPT = 32 << 20  # bytes
 WORDS_A_COUNT = 4096  # words whose lists are compared at a time
@@ -112,76 +114,88 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
     free = [
         (
             np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
-            np.empty(ROWS_A_TILE, dtype=np.float32),
-            np.empty(ROWS_A_TILE, dtype=np.uint32),
+            np.empty((WORDS_A_TILE, ROWS_A_TILE // ROWS_A_FLAG), dtype=np.uint8),
+            np.empty(WORDS_A_TILE, dtype=np.float32),
+            np.empty(FIRST_ROWS, dtype=np.float32),
+            np.empty(FIRST_ROWS, dtype=np.uint32),
         )
         for _ in range(threads)
     ]
 
-    def visit(i: int, j: int, stop: int, both: bool) -> None:
-        first, begin = i * WORDS_A_BLOCK, j * WORDS_A_BLOCK
-        words, end = min(first + WORDS_A_BLOCK, n), min(stop * WORDS_A_BLOCK, size)
+    def visit(first: int, last: int, begin: int, end: int, both: bool) -> None:
         scratch = free.pop()
         _graph.visit(
-            embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, words), begin,
-            end, both, pools, scores, rows, held, *scratch,
+            embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, last), begin, end,
+            both, pools, scores, rows, held, *scratch,
         )  # fmt: skip
         free.append(scratch)
 
-    def finish(i: int) -> None:
-        run = slice(i * WORDS_A_BLOCK, min((i + 1) * WORDS_A_BLOCK, n))
-        _graph.finish(embeddings.vectors, embeddings.norms, run.start, run.stop, pools, scores, rows, held)
+    def finish(first: int, last: int) -> None:
+        run = slice(first, last)
+        _graph.finish(embeddings.vectors, embeddings.norms, first, last, pools, scores, rows, held)
         _fast.sort_best(scores[run], rows[run], held[run])
         unfilled = np.arange(k) >= held[run, None]
         rows[run][unfilled], scores[run][unfilled] = -1, np.nan
 
-    progress.start("neighbours", len(_rounds(n, size)), "rounds")
+    rounds = _rounds(n, size, threads)
+    progress.start("neighbours", len(rounds), "rounds")
     try:
-        for pairs in _rounds(n, size):  # threads never share a word
+        for pairs in rounds:  # threads never share a word
             run_blocks(visit, pairs, threads)
             progress.advance(1)
-        run_blocks(finish, [(i,) for i in range(-(-n // WORDS_A_BLOCK))], threads)
+        run_blocks(finish, _blocks(n, threads), threads)
     finally:
         progress.finish()
 
 
-def _rounds(n: int, size: int) -> list[list[tuple[int, int, int, bool]]]:
-    """Blocks of words and of rows, (i, first j, the one behind the last, whether the rows are all words), in rounds
-    within which no block of words comes twice.
+def _blocks(n: int, threads: int) -> list[tuple[int, int]]:
+    """Words in blocks of nearly the same size, as many for every thread, also when blocks meet two by two."""
+    units, many = -(-n // WORDS_AT_ONCE), 2 * threads
+    blocks = min(-(-n // WORDS_A_BLOCK // many) * many, units)
+    bounds = [min(units * i // blocks * WORDS_AT_ONCE, n) for i in range(blocks + 1)]
+    return list(pairwise(bounds))
 
-    First every block with itself; then, by the circle method, every pair of whole blocks of words once for both; last
-    the rows that are no words, and the block in which words end, for the words alone.
+
+def _rounds(n: int, size: int, threads: int) -> list[list[tuple[int, int, int, int, bool]]]:
+    """Words first .. last and rows begin .. end that meet, and whether the rows are words that look among these too, in
+    rounds within which no word comes twice.
+
+    Every block of words with itself; by the circle method, every pair of blocks once for both; and the rows that are no
+    words. Rows come in whole groups, so the last block of words has the next few rows with it.
     """
-    whole, words, rows = n // WORDS_A_BLOCK, -(-n // WORDS_A_BLOCK), -(-size // WORDS_A_BLOCK)
-    rounds = [[(i, i, i + 1, False) for i in range(words)]]
-    players = list(range(whole)) + ([-1] if whole % 2 else [])
+    blocks = _blocks(n, threads)
+    edge = min(-(-n // GROUP) * GROUP, size)
+
+    def rows(i: int) -> tuple[int, int]:
+        return blocks[i][0], edge if i == len(blocks) - 1 else blocks[i][1]
+
+    rounds = [[(*block, *rows(i), False) for i, block in enumerate(blocks)]]
+    players = list(range(len(blocks))) + ([-1] if len(blocks) % 2 else [])
     for _ in range(len(players) - 1):
         half = len(players) // 2
-        games = zip(players[:half], reversed(players[half:]), strict=True)
-        rounds.append([(i, j, j + 1, True) for i, j in games if i >= 0 and j >= 0])
+        games = [sorted(game) for game in zip(players[:half], reversed(players[half:]), strict=True)]
+        rounds.append([(*blocks[i], *rows(j), True) for i, j in games if i >= 0])
         players = [players[0], players[-1], *players[1:-1]]
-    for j in range(whole, rows, BLOCKS_AT_ONCE):
-        stop = min(j + BLOCKS_AT_ONCE, rows)
-        rounds.append([(i, begin, stop, False) for i in range(words) if (begin := j + (i == j)) < stop])
-    if words > whole > 0:  # the last words look among the whole blocks, as these have looked among them
-        rounds.append([(whole, 0, whole, False)])
+    begins = [edge, *range(edge + FIRST_ROWS, size, ROWS_A_ROUND), size]
+    others = [[(*block, begin, end, False) for block in blocks] for begin, end in pairwise(begins) if begin < end]
+    rounds = others + rounds if size - edge > n else rounds + others  # the longest first, for the sake of floors
     return [pairs for pairs in rounds if pairs]
 
 
 class _Int8Products:
     def __init__(self, embeddings: Embeddings) -> None:
-        self.embeddings, self.copy = embeddings, Int8Copy.of(embeddings)
-        self.of_rows = (np.empty(0, dtype=np.float32), self.copy.codes, self.copy.scales, self.copy.errors)
+        self.copy = Int8Copy.of(embeddings)
+        copy = self.copy
+        self.of_rows = np.empty(0, dtype=np.float32), copy.codes, copy.scales, copy.errors, copy.worst
         self._made: dict[int, tuple[np.ndarray, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
         """Every block of words meets every block of rows, so what is made of its words is kept, as far as it fits."""
         made = self._made.get(first)
         if made is None:
-            unit = Queries(self.embeddings.vectors[first:last], self.embeddings.norms[first:last]).unit
-            codes, _, corrections, scales, slack = self.copy.quantised(unit, 1)
-            made = unit, codes, corrections, scales, slack
-            if len(self._made) < MOST_KEPT // (unit.nbytes + codes.nbytes):
+            codes, *rest = self.copy.as_queries(first, last)
+            made = np.empty((0, 1), dtype=np.float32), codes, *rest
+            if len(self._made) < MOST_KEPT // codes.nbytes:
                 self._made[first] = made
         return made
 
@@ -191,7 +205,7 @@ class _FloatProducts:
         self.embeddings, self.screen = embeddings, FloatScreen.of(embeddings)
         empty = np.empty(0, dtype=np.float32)
         errors = np.zeros(len(embeddings), dtype=np.float32)
-        self.of_rows = (self.screen.scale, np.empty(0, dtype=np.uint8), empty, errors)
+        self.of_rows = self.screen.scale, np.empty(0, dtype=np.uint8), empty, errors, 0.0
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
         n = last - first

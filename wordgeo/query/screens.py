@@ -28,6 +28,7 @@ QUERIES_TO_REPAY = 8  # queries after which the int8 copy has saved what it cost
 MOST_K = 1024  # neighbours up to which waiting rows are few
 WAITING_A_QUERY = 1024
 GROUP = 16  # rows that the codes hold together
+ROWS_A_FLAG = 64  # of int8 products; tiles are multiples of it
 ROWS_A_COPY = GROUP << 9
 
 F32 = npt.NDArray[np.float32]
@@ -230,8 +231,21 @@ class Int8Copy:
         corrections = np.empty((n, 2), dtype=np.int32)
         scales, errors = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
         _fast.quantise_queries(unit, parts, codes, corrections, scales, errors)
+        return codes, parts, corrections, scales, self._slack(errors)
+
+    def as_queries(self, begin: int, end: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], F32, F32]:
+        """The same of rows, begin a multiple of 16, in one byte an element, as they are in the copy."""
+        stride = 4 * self.steps
+        groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
+        codes = np.empty((end - begin, 2, stride), dtype=np.int8)
+        codes[:, 0] = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
+        corrections = np.empty((end - begin, 2), dtype=np.int32)
+        corrections[:, 0] = -128 * codes[:, 0].sum(axis=1, dtype=np.int32)
+        return codes, corrections, self.scales[begin:end], self._slack(self.errors[begin:end])
+
+    def _slack(self, errors: F32) -> F32:
         # 2**-19 is for the float32 operations, the rounding of unit queries (2**-24) and that of scores.
-        return codes, parts, corrections, scales, errors * np.float32(1 + self.worst) + np.float32(2.0**-19)
+        return errors * np.float32(1 + self.worst) + np.float32(2.0**-19)
 
     def visit(self, run: Run, queries: Queries, best: Best) -> None:
         """Updates `best`."""
@@ -239,9 +253,11 @@ class Int8Copy:
         # One query waits for memory anyway: a second byte for its elements costs nothing and halves the bound.
         query = self.quantised(queries.unit, 2 if n <= FEW_QUERIES else 1)
         _fast.screen8(
-            run.embeddings.vectors, run.embeddings.norms, self.codes, self.scales, self.errors, run.begin, run.end,
-            *query, queries.vectors, queries.lengths, best.exclude, *best.heaps,
-            np.empty((n, ROWS_A_TILE), dtype=np.float32), np.empty(ROWS_A_TILE, dtype=np.uint32),
+            run.embeddings.vectors, run.embeddings.norms, self.codes, self.scales, self.errors, self.worst, run.begin,
+            run.end, *query, queries.vectors, queries.lengths, best.exclude, *best.heaps,
+            np.empty((n, ROWS_A_TILE), dtype=np.float32), np.empty((n, ROWS_A_TILE // ROWS_A_FLAG), dtype=np.uint8),
+            np.empty(n, dtype=np.float32), np.empty(ROWS_A_TILE, dtype=np.float32),
+            np.empty(ROWS_A_TILE, dtype=np.uint32),
             *pools(n, k, max(WAITING_A_QUERY, 4 * k)),
         )  # fmt: skip
 
