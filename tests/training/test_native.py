@@ -81,7 +81,7 @@ def twin_of(corpus: EncodedCorpus, options: TrainingConfig) -> tuple[np.ndarray,
             rate = (
                 options.alpha - (options.alpha - options.min_alpha) * (epoch * len(corpus.ids) + places[begin]) / total
             )
-            windows = reference.plan_windows(sentences[begin:end], *tables, key, **shape)
+            windows = reference.plan_windows(sentences[begin:end], *tables, key, **shape, streams=_sgns.STREAMS)
             loss += reference.train_windows(
                 vectors, outputs, windows, float(np.float32(rate)), cbow=cbow, mean=options.cbow_mean, group=GROUP,
                 targets=6,

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 import numpy as np
 
 cdef extern from "sgns.h" nogil:
-    int WORDGEO_LINE, WORDGEO_GROUP, WORDGEO_SHARE, WORDGEO_TARGETS, WORDGEO_PRODUCTS
+    int WORDGEO_LINE, WORDGEO_GROUP, WORDGEO_SHARE, WORDGEO_TARGETS, WORDGEO_STREAMS, WORDGEO_PRODUCTS
     ctypedef struct wordgeo_flag:
         int64_t at
     ctypedef struct wordgeo_team:
@@ -54,7 +54,7 @@ cdef extern from "sgns.h" nogil:
         const wordgeo_sgns *model, const int64_t *spans, int64_t sentences, int64_t position, wordgeo_plan *plan,
         wordgeo_done *done)
 
-LINE, SHARE = WORDGEO_LINE, WORDGEO_SHARE
+LINE, SHARE, STREAMS = WORDGEO_LINE, WORDGEO_SHARE, WORDGEO_STREAMS
 DONE = np.dtype([("loss", "<f8"), ("trained", "<i8"), ("products", "<i8"), ("damaged", "<i8")])
 FLAG_BYTES = sizeof(wordgeo_flag)
 PARTS_A_SLICE = 2 * WORDGEO_PRODUCTS  # floats

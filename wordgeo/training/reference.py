@@ -72,29 +72,43 @@ def plan_windows(
     sets: int,
     shrink: bool,
     cbow: bool,
+    streams: int,
 ) -> list[Window]:
     """The windows of sentences, each with its place in the walk and the rows of its words (-1: not trained); sgns.h."""
-    windows, width = [], sets * negative + 1
+    width = sets * negative + 1
+
+    def drawn_rows(first: int) -> list[int]:
+        rows = []
+        for j in range(negative):
+            drawn = draw(key, first + j)
+            slot = (drawn >> 32) * len(table) >> 32
+            stays = drawn & 2**32 - 1 < int(table[slot]) & 2**32 - 1
+            rows.append(slot if stays else int(table[slot]) >> 32)
+        return list(dict.fromkeys(rows))
+
+    words = []
     for place, rows in sentences:
         kept = []
         for i, row in enumerate(rows):
             drawn = draw(key, (place + i) * width)
             if row >= 0 and int(keep[row]) >= drawn >> 32:
                 reach = window - ((drawn & 2**32 - 1) * window >> 32 if shrink else 0)
-                kept.append((row, (place + i) * width, reach))
+                kept.append((row, (place + i) * width + 1, reach))
         for i, (row, first, reach) in enumerate(kept):
             near = [other for other, *_ in kept[max(0, i - reach) : i] + kept[i + 1 : i + 1 + reach]]
-            tasks = min(1, len(near)) if cbow else -(-len(near) // share)
-            noise = []
-            for number in range(min(tasks, sets)):
-                drawn_rows = []
-                for j in range(negative):
-                    drawn = draw(key, first + 1 + number * negative + j)
-                    slot = (drawn >> 32) * len(table) >> 32
-                    stays = drawn & 2**32 - 1 < int(table[slot]) & 2**32 - 1
-                    drawn_rows.append(slot if stays else int(table[slot]) >> 32)
-                noise.append([other for other in dict.fromkeys(drawn_rows) if other != row])
-            windows.append(Window(row, near, [noise[t % sets] for t in range(tasks)]))
+            words.append((row, first, near))
+    length = -(-len(words) // streams)
+    order = [i for j in range(length) for i in range(j, len(words), length)] if cbow else range(len(words))
+    windows = []
+    for i in order:
+        row, first, near = words[i]
+        tasks = min(1, len(near)) if cbow else -(-len(near) // share)
+        first = words[i % length][1] if cbow else first
+        noise = [
+            [other for other in drawn_rows(first + number * negative) if other != row]
+            for number in range(min(tasks, sets))
+        ]
+        windows.append(Window(row, near, [noise[t % sets] for t in range(tasks)]))
     return windows
 
 

@@ -15,6 +15,7 @@
 #define SHARE WORDGEO_SHARE
 #define TARGETS WORDGEO_TARGETS
 #define PRODUCTS WORDGEO_PRODUCTS
+#define STREAMS WORDGEO_STREAMS
 #define AHEAD (GROUP + 1) /* tasks, for rows that are asked for before they are needed */
 #define ROWS_AHEAD (TARGETS + 1)
 #define REGISTERS 8 /* of a row of CBOW at once */
@@ -44,12 +45,36 @@ static inline void fetch_token(const wordgeo_sgns *model, int64_t i, int64_t end
     }
 }
 
+/* The words of a chunk in streams of CBOW, which are trained in turns: first words of all streams, second words... */
+static inline int64_t words_a_stream(int64_t count) { return (count + STREAMS - 1) / STREAMS; }
+
+/* Draws the noise of each word of the first stream, for the words of the others at the same place too: far apart in the
+ * text, they have little else in common. The first noise word of each has the place of its draws. */
+static void share_noise(const wordgeo_sgns *model, const wordgeo_plan *plan, uint64_t begun) {
+    const int64_t n = *plan->count, length = words_a_stream(n), negative = model->negative;
+    const uint64_t width = (uint64_t)negative + 1;
+    for (int64_t i = 0; i < length; i++) {
+        if (i + WORDS_AHEAD < length) {
+            const uint64_t later = begun + plan->noise[(i + WORDS_AHEAD) * negative];
+            for (int64_t j = 0; j < negative; j++)
+                PREFETCH(model->noise + noise_entry(model, draw(model->key, later * width + 1 + (uint64_t)j)));
+        }
+        const uint64_t at = begun + plan->noise[i * negative];
+        for (int64_t j = 0; j < negative; j++) {
+            const uint32_t row = noise_word(model, draw(model->key, at * width + 1 + (uint64_t)j));
+            for (int64_t word = i; word < n; word += length)
+                plan->noise[word * negative + j] = row == plan->kept[word] ? UINT32_MAX : row;
+        }
+    }
+}
+
 /* The token at position p of the walk has the draws p * width ...: the first for itself and its window, the others for
  * its noise. */
 void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t sentences, int64_t position,
                         wordgeo_plan *plan, wordgeo_done *done) {
     const int64_t draws = model->sets * model->negative;
     const uint64_t width = (uint64_t)draws + 1;
+    const uint64_t begun = (uint64_t)position;
     int64_t n = 0;
     done->trained = 0;
     for (int64_t s = 0; s < sentences; s++) {
@@ -79,7 +104,7 @@ void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t
             n++;
         }
         for (int64_t i = first; i < n; i++) {
-            if (i + WORDS_AHEAD < n) {
+            if (i + WORDS_AHEAD < n && !model->cbow) {
                 const uint64_t later = place + (uint64_t)plan->low[i + WORDS_AHEAD];
                 for (int64_t j = 0; j < model->negative; j++)
                     PREFETCH(model->noise + noise_entry(model, draw(model->key, later * width + 1 + (uint64_t)j)));
@@ -90,16 +115,22 @@ void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t
             plan->high[i] = (int32_t)(n - 1 - i < reach ? n - 1 : i + reach);
             uint32_t *noise = plan->noise + i * draws;
             const int64_t near = plan->high[i] - plan->low[i];
-            const int64_t sets = model->cbow ? near > 0 : (near + model->share - 1) / model->share;
+            done->trained += near > 0;
+            if (model->cbow) { /* see `share_noise` */
+                noise[0] = (uint32_t)(at - begun);
+                continue;
+            }
+            const int64_t sets = (near + model->share - 1) / model->share;
             const int64_t used = (sets < model->sets ? sets : model->sets) * model->negative;
             for (int64_t j = 0; j < used; j++) {
                 const uint32_t row = noise_word(model, draw(model->key, at * width + 1 + (uint64_t)j));
                 noise[j] = row == plan->kept[i] ? UINT32_MAX : row;
             }
-            done->trained += near > 0;
         }
     }
     *plan->count = n;
+    if (model->cbow)
+        share_noise(model, plan, begun);
 }
 
 /* ---- Tasks ---- */
@@ -126,17 +157,21 @@ static inline uint32_t context_row(const task *t, int32_t i) {
 /* The task at a place, which moves on; 0 at the end. */
 static int next_task(const wordgeo_sgns *model, const wordgeo_plan *plan, place *at, task *t) {
     int32_t near = 0;
-    for (; at->word < *plan->count; at->word++)
-        if ((near = plan->high[at->word] - plan->low[at->word]) > 0)
+    const int64_t length = words_a_stream(*plan->count), all = model->cbow ? length * STREAMS : *plan->count;
+    int64_t word = 0;
+    for (; at->word < all; at->word++) {
+        word = model->cbow ? at->word % STREAMS * length + at->word / STREAMS : at->word;
+        if (word < *plan->count && (near = plan->high[word] - plan->low[word]) > 0)
             break;
-    if (at->word == *plan->count)
+    }
+    if (at->word == all)
         return 0;
     const int64_t pieces = model->cbow ? 1 : (near + model->share - 1) / model->share;
     const int64_t piece = at->near;
-    const uint32_t *noise = plan->noise + (at->word * model->sets + piece % model->sets) * model->negative;
+    const uint32_t *noise = plan->noise + (word * model->sets + piece % model->sets) * model->negative;
     t->kept = plan->kept;
-    t->center = (int32_t)at->word;
-    const int32_t low = plan->low[at->word], begin = (int32_t)(near * piece / pieces);
+    t->center = (int32_t)word;
+    const int32_t low = plan->low[word], begin = (int32_t)(near * piece / pieces);
     t->near = (int32_t)(near * (piece + 1) / pieces) - begin;
     t->first = low + begin + (low + begin >= t->center); /* beyond the middle, one place further */
     if (!model->cbow)
@@ -145,7 +180,7 @@ static int next_task(const wordgeo_sgns *model, const wordgeo_plan *plan, place 
     t->positive = at->noise == 0;
     t->count = 0;
     if (t->positive)
-        t->target[t->count++] = plan->kept[at->word];
+        t->target[t->count++] = plan->kept[word];
     while (at->noise < model->negative && t->count < TARGETS) {
         const uint32_t row = noise[at->noise++];
         int known = row == UINT32_MAX;

@@ -3,7 +3,8 @@
  * A chunk of sentences is first *planned* (which words are kept, how far each window reaches, which noise words it is
  * given), then *trained* task by task. A task of skip-gram is up to `share` words of one window against the word in the
  * middle and its noise: a small matrix of products, each noise word serving all words of the task (Ji et al. 2016). A
- * task of CBOW is the mean (or sum) of the window against the same. With x the row of a context word (or the mean), t
+ * task of CBOW is the mean (or sum) of the window against the same; the words of a chunk are then `STREAMS` streams,
+ * trained in turns, whose windows at the same place share their noise. With x the row of a context word (or the mean), t
  * that of a target, y = 1 for the word in the middle and 0 for noise:
  *
  *     loss = -log s(x.t) for y = 1, -log s(-x.t) for y = 0     s(z) = 1 / (1 + exp(-z))
@@ -32,6 +33,7 @@ enum {
     WORDGEO_GROUP = 2,     /* tasks whose products are taken at once */
     WORDGEO_SHARE = 16,    /* most context words of a task of skip-gram */
     WORDGEO_TARGETS = 6,   /* most targets of a task */
+    WORDGEO_STREAMS = 2,   /* of a chunk, for CBOW */
     WORDGEO_PRODUCTS = WORDGEO_GROUP * WORDGEO_SHARE * WORDGEO_TARGETS,
 };
 
