@@ -6,6 +6,7 @@ import pytest
 from wordgeo import _analogy_tables, _fast, _graph, reference
 from wordgeo.query import screens
 from wordgeo.query.graph import _FloatProducts, _Int8Products
+from wordgeo.query.leading import LeadingCopy
 from wordgeo.query.wordvectors import WordVectors
 from wordgeo.vocabulary import Vocabulary
 
@@ -61,15 +62,40 @@ def test_codes_are_the_twins(d):
     assert words[0] == words[1]
 
 
+def ordinary(matrix):
+    """Without the rows whose products do not fit into float32."""
+    lengths = np.linalg.norm(matrix.astype(np.float64), axis=1)
+    return np.where(((lengths > 1e-15) & (lengths < 1e15))[:, None], matrix, np.float32(0))
+
+
+def axes_of(h, d):
+    columns, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((d, h)))
+    return np.ascontiguousarray(columns.T, dtype=np.float32)
+
+
 @pytest.mark.usefixtures("instruction_set")
-@pytest.mark.parametrize("products", [_FloatProducts, _Int8Products])
+def test_rows_along_axes_are_the_twins():
+    matrix = ordinary(matrix_of(40, 19))
+    norms = np.linalg.norm(matrix.astype(np.float64), axis=1)
+    made = np.empty((40, 8), np.float32), np.empty((40, 8), np.float32)
+    _graph.turn(matrix, norms, axes_of(7, 19), 1e-3, made[0])
+    reference.turn(matrix, norms, axes_of(7, 19), 1e-3, made[1])
+    assert (np.abs(made[0] - made[1]) <= 1e-5 * norms[:, None]).all()
+
+
+@pytest.mark.usefixtures("instruction_set")
+@pytest.mark.parametrize("products", ["float", "int8", "leading"])
 def test_the_graph_of_two_blocks_is_the_twins(products):
-    if products is _Int8Products and not _fast.has_int8():
+    if products != "float" and not _fast.has_int8():
         pytest.skip("no int8 products on this instruction set")
     n, k = 150, 6
     matrix = matrix_of(n, 19)
-    model = model_of(matrix)
-    made = products(model)
+    model = model_of(ordinary(matrix) if products == "leading" else matrix)
+    made: _FloatProducts | _Int8Products = _FloatProducts(model)
+    if products == "int8":
+        made = _Int8Products(screens.Int8Copy.of(model))
+    elif products == "leading":
+        made = _Int8Products(LeadingCopy(model.vectors, model.norms, axes_of(7, 19)), screens.FloatScreen.of(model))
     visits = ((0, 64, 0, 64, False), (64, 128, 64, 128, False), (0, 64, 64, 128, True), (0, 64, 128, 150, False))
     lists = []
     for visit in (_graph.visit, reference.visit_graph):

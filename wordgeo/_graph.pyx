@@ -2,24 +2,47 @@
 
 A tile of products of the rows I and J serves the rows of I, which look among J, and those of J, which look among I.
 What may still be among the k nearest waits in a pool for each word (see `_fast.screen8`, whose bounds hold here too).
+Where the products only bound the cosine from above (query/leading.py), what they let through is multiplied in float32.
 """
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, sqrt
 from libc.string cimport memset
 
-from wordgeo._fast cimport (best_list, empty_pool, first_floor, gemm, kernels, list_of, pool, pool_offer, pool_tidy,
-                            queries8, rows8, select_flagged)
+from wordgeo._fast cimport (best_list, empty_pool, fetch, first_floor, gemm, kernels, list_of, pool, pool_offer,
+                            pool_tidy, queries8, rows8, select_flagged)
+
+
+def turn(
+    const float[:, ::1] matrix,        # IN [n, d] rows
+    const double[::1] norms,           # IN [n]
+    const float[:, ::1] axes,          # IN [h, d] of unit length
+    double margin,                     # added to the square of what the axes leave out, as a share of the row's
+    float[:, ::1] out,                 # OUT [n, h + 1]
+):
+    """The products of rows with some axes, and the length of what these leave out."""
+    cdef Py_ssize_t i, h = axes.shape[0]
+    cdef float squares
+    cdef double rest
+    with nogil:
+        gemm(&matrix[0, 0], &axes[0, 0], &out[0, 0], <int> matrix.shape[0], <int> h, <int> matrix.shape[1],
+             <int> (h + 1))
+        for i in range(matrix.shape[0]):
+            squares = kernels.dot_float(&out[i, 0], &out[i, 0], <size_t> h)
+            rest = norms[i] * norms[i] * (1 + margin) - squares
+            out[i, h] = <float> sqrt(rest) if rest > 0 else 0
 
 
 def visit(
     const float[:, ::1] matrix,        # IN [n, d] all rows
     const double[::1] norms,           # IN [n]
-    const float[::1] scale,            # IN [n] for float32 products, as in `_fast.screen`; else empty
+    const float[::1] scale,            # IN [n] for float32 products, as in `_fast.screen`; may be empty with codes
     const uint8_t[::1] codes,          # IN of all rows for int8 products; else empty
     const float[::1] code_scales,      # IN
     const float[::1] errors,           # IN [n up to a multiple of 16] part of a row in the bound
     float worst,                       # the largest of these
+    float fine,                        # with scale and codes: the products are bounds from above, and float32 products
+                                       # of what they let through are not off by more than this
     Py_ssize_t first,                  # the words I: rows first .. first + m
     const float[:, ::1] unit,          # IN [m, d] these rows at unit length for float32 products; else empty
     const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] their int8 codes, if not
@@ -43,7 +66,9 @@ def visit(
     cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, others, q, block, high, i, found
     cdef Py_ssize_t row, word
     cdef Py_ssize_t m = slack.shape[0], words = held.shape[0]
-    cdef float error
+    cdef size_t d = <size_t> matrix.shape[1]
+    cdef bint above = codes.shape[0] > 0 and scale.shape[0] > 0
+    cdef float error, value
     cdef float *values
     cdef rows8 rows
     cdef queries8 asked
@@ -78,16 +103,21 @@ def visit(
                             values[i] = values[i] * scale[at + i]
                 for q in range(high):
                     word, values = first + block + q, &tile[0, 0] + q * width
-                    if waiting[word].floor == -INFINITY:
+                    if waiting[word].floor == -INFINITY and not above:
                         first_floor(&waiting[word], values, &errors[at], slack[block + q], count, 1, &needed[0])
                     found = select_flagged(values, &errors[at], &flags[0, 0] + q * (width // 64), count,
                                            waiting[word].floor - slack[block + q], &chosen[0])
                     for i in range(found):
                         row = at + chosen[i]
-                        error = errors[row] + slack[block + q]
-                        if not offer(&waiting[word], word, row, values[chosen[i]], error):
+                        if above:
+                            if i + 2 < found:
+                                fetch(&matrix[at + chosen[i + 2], 0], d)
+                            value, error = product(matrix, scale, word, row), fine
+                        else:
+                            value, error = values[chosen[i]], errors[row] + slack[block + q]
+                        if not offer(&waiting[word], word, row, value, error):
                             empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
-                            offer(&waiting[word], word, row, values[chosen[i]], error)
+                            offer(&waiting[word], word, row, value, error)
                 if both and at < words:
                     others = count if count < words - at else words - at
                     for i in range(others):
@@ -98,12 +128,20 @@ def visit(
                                                                 -slack[block + q], &chosen[0])
                         for i in range(found):
                             word = at + chosen[i]
-                            error = errors[word] + slack[block + q]
-                            if not offer(&waiting[word], word, row, values[chosen[i]], error):
+                            if above:
+                                value, error = product(matrix, scale, word, row), fine
+                            else:
+                                value, error = values[chosen[i]], errors[word] + slack[block + q]
+                            if not offer(&waiting[word], word, row, value, error):
                                 empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
-                                offer(&waiting[word], word, row, values[chosen[i]], error)
+                                offer(&waiting[word], word, row, value, error)
                 at += count
             block += high
+
+
+cdef inline float product(const float[:, ::1] matrix, const float[::1] scale, Py_ssize_t i,
+                          Py_ssize_t j) noexcept nogil:
+    return kernels.dot_float(&matrix[i, 0], &matrix[j, 0], <size_t> matrix.shape[1]) * scale[i] * scale[j]
 
 
 cdef inline bint offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float value, float error) noexcept nogil:

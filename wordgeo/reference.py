@@ -277,6 +277,13 @@ def _squares(x: F64) -> float:
     return float(lanes[0])
 
 
+def turn(matrix: F32, norms: F64, axes: F32, margin: float, out: F32) -> None:
+    """The products of rows with some axes, and the length of what these leave out."""
+    turned = matrix.astype(np.float64) @ axes.T.astype(np.float64)
+    out[:, :-1] = turned
+    out[:, -1] = np.sqrt(np.maximum(norms**2 * (1 + margin) - (turned**2).sum(axis=1), 0))
+
+
 def visit_graph(
     matrix: F32,
     norms: F64,
@@ -285,6 +292,7 @@ def visit_graph(
     code_scales: Any,
     errors: Any,
     worst: float,
+    fine: float,
     first: int,
     unit: F32,
     word_codes: Any,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import wordgeo as wg
 from wordgeo import _fast
 from wordgeo.errors import OptionError, OutputError
-from wordgeo.query import graph, screens, search
+from wordgeo.query import graph, leading, screens, search
 from wordgeo.query.graph import neighbor_graph, overlaps
 
 
@@ -22,12 +22,16 @@ def model_of(n, d, seed=0):
     return wg.from_arrays([f"w{i}" for i in range(n)], matrix)
 
 
-@pytest.fixture(params=["int8", "float"])
+@pytest.fixture(params=["int8", "leading", "float"])
 def products(request, monkeypatch):
-    """Both kinds of products, on small blocks so that all kinds of rounds occur."""
-    if request.param == "int8" and not _fast.has_int8():
+    """All kinds of products, on small blocks so that all kinds of rounds occur."""
+    if request.param != "float" and not _fast.has_int8():
         pytest.skip("the processor has no int8 products")
-    monkeypatch.setattr(screens, "SMALLEST_COPY", 1 if request.param == "int8" else 1 << 60)
+    monkeypatch.setattr(screens, "SMALLEST_COPY", 1 if request.param != "float" else 1 << 60)
+    if request.param == "leading":
+        monkeypatch.setattr(leading, "PAIRS_TO_REPAY", 1)
+        monkeypatch.setattr(leading, "PAIRS_AN_ELEMENT", 0)
+        monkeypatch.setattr(leading, "_dimensions", lambda words, rows, *_: rows.shape[1] // 2)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
     monkeypatch.setattr(graph, "WORDS_A_BLOCK", 64)
     monkeypatch.setattr(graph, "WORDS_AT_ONCE", 16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -15,7 +16,17 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.files import atomic_folder, write_json
 from wordgeo.progress import Progress, resolve_progress
-from wordgeo.query.screens import GROUP, MOST_K, ROWS_A_FLAG, FloatScreen, Int8Copy, Queries, int8_repays
+from wordgeo.query.leading import LeadingCopy
+from wordgeo.query.screens import (
+    GROUP,
+    MOST_K,
+    ROWS_A_FLAG,
+    FloatScreen,
+    Int8Codes,
+    Int8Copy,
+    Queries,
+    int8_repays,
+)
 from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import number, row_numbers, whole_number
 
@@ -108,7 +119,7 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
     pools = np.empty(n * _fast.pool_bytes(), dtype=np.uint8)
     held = np.zeros(n, dtype=np.int64)
     _fast.prepare_pools(lower, *waiting, pools)
-    products = _Int8Products(embeddings) if int8_repays(embeddings, n, k) else _FloatProducts(embeddings)
+    first_products, products = _products(embeddings, n, k)
 
     threads = resolve_threads(threads)
     free = [
@@ -122,11 +133,11 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
         for _ in range(threads)
     ]
 
-    def visit(first: int, last: int, begin: int, end: int, both: bool) -> None:
+    def visit(by: _Products, first: int, last: int, begin: int, end: int, both: bool) -> None:
         scratch = free.pop()
         _graph.visit(
-            embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, last), begin, end,
-            both, pools, scores, rows, held, *scratch,
+            embeddings.vectors, embeddings.norms, *by.of_rows, first, *by.of_words(first, last), begin, end, both,
+            pools, scores, rows, held, *scratch,
         )  # fmt: skip
         free.append(scratch)
 
@@ -140,8 +151,8 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
     rounds = _rounds(n, size, threads)
     progress.start("neighbours", len(rounds), "rounds")
     try:
-        for pairs in rounds:  # threads never share a word
-            run_blocks(visit, pairs, threads)
+        for i, pairs in enumerate(rounds):  # threads never share a word
+            run_blocks(partial(visit, products if i else first_products), pairs, threads)
             progress.advance(1)
         run_blocks(finish, _blocks(n, threads), threads)
     finally:
@@ -183,10 +194,10 @@ def _rounds(n: int, size: int, threads: int) -> list[list[tuple[int, int, int, i
 
 
 class _Int8Products:
-    def __init__(self, embeddings: Embeddings) -> None:
-        self.copy = Int8Copy.of(embeddings)
-        copy = self.copy
-        self.of_rows = np.empty(0, dtype=np.float32), copy.codes, copy.scales, copy.errors, copy.worst
+    def __init__(self, copy: Int8Codes, floats: FloatScreen | None = None) -> None:
+        self.copy = copy
+        scale, fine = (np.empty(0, dtype=np.float32), 0.0) if floats is None else (floats.scale, floats.slack)
+        self.of_rows = scale, copy.codes, copy.scales, copy.errors, copy.worst, fine
         self._made: dict[int, tuple[np.ndarray, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
@@ -205,7 +216,7 @@ class _FloatProducts:
         self.embeddings, self.screen = embeddings, FloatScreen.of(embeddings)
         empty = np.empty(0, dtype=np.float32)
         errors = np.zeros(len(embeddings), dtype=np.float32)
-        self.of_rows = self.screen.scale, np.empty(0, dtype=np.uint8), empty, errors, 0.0
+        self.of_rows = self.screen.scale, np.empty(0, dtype=np.uint8), empty, errors, 0.0, 0.0
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
         n = last - first
@@ -213,6 +224,18 @@ class _FloatProducts:
         codes, corrections = np.empty((1, 2, 4), dtype=np.int8), np.empty((1, 2), dtype=np.int32)
         slack = np.full(n, self.screen.slack, dtype=np.float32)
         return unit, codes, corrections, np.empty(0, dtype=np.float32), slack
+
+
+_Products = _Int8Products | _FloatProducts
+
+
+def _products(embeddings: Embeddings, n: int, k: int) -> tuple[_Products, _Products]:
+    """For the first round, in which every word meets its first rows and gets a floor, and for the others."""
+    if not int8_repays(embeddings, n, k):
+        floats = _FloatProducts(embeddings)
+        return floats, floats
+    whole, leading = _Int8Products(Int8Copy.of(embeddings)), LeadingCopy.of(embeddings, n, k)
+    return whole, whole if leading is None else _Int8Products(leading, FloatScreen.of(embeddings))
 
 
 def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None) -> Overlaps:

@@ -16,7 +16,18 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.query.kept import read_kept, write_kept
 from wordgeo.threads import run_blocks
 
-__all__ = ["Best", "FloatScreen", "Int8Copy", "Queries", "Run", "Screen", "choose_screen", "int8_repays", "pools"]
+__all__ = [
+    "Best",
+    "FloatScreen",
+    "Int8Codes",
+    "Int8Copy",
+    "Queries",
+    "Run",
+    "Screen",
+    "choose_screen",
+    "int8_repays",
+    "pools",
+]
 
 FEW_QUERIES = 3  # up to so many are scored outright: reading the rows takes longer than multiplying them
 ROWS_A_TILE = 512  # times the queries of a block, in float32: has to stay in the second-level cache
@@ -182,7 +193,52 @@ class FloatScreen:
         )  # fmt: skip
 
 
-class Int8Copy:
+class Int8Codes:
+    """Vectors as int8 codes (see _kernels/quantised.h), in groups of rows."""
+
+    def __init__(self, n: int, d: int) -> None:
+        rows = -(-n // GROUP) * GROUP
+        self.steps = -(-d // 4)
+        self.codes = np.full(rows * self.steps * 4, 128, dtype=np.uint8)
+        self.scales, self.errors = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
+
+    def fill(self, vectors: F32, norms: F64, begin: int = 0) -> None:
+        """Makes the codes of the rows from `begin` on, a multiple of 16."""
+        n = len(vectors)
+        codes, scales, errors = self.codes[begin * self.steps * 4 :], self.scales[begin:], self.errors[begin:]
+
+        def some(first: int) -> None:
+            _fast.quantise(vectors, norms, first, min(ROWS_A_COPY, n - first), codes, scales, errors)
+
+        run_blocks(some, [(first,) for first in range(0, n, ROWS_A_COPY)])
+
+    @cached_property
+    def worst(self) -> float:
+        """The largest error."""
+        return float(self.errors.max(initial=0.0))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the copy."""
+        return self.codes.nbytes + self.scales.nbytes + self.errors.nbytes
+
+    def as_queries(self, begin: int, end: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], F32, F32]:
+        """Rows as queries, begin a multiple of 16: codes in one byte an element, corrections, scales, slack."""
+        stride = 4 * self.steps
+        groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
+        codes = np.empty((end - begin, 2, stride), dtype=np.int8)
+        codes[:, 0] = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
+        corrections = np.empty((end - begin, 2), dtype=np.int32)
+        corrections[:, 0] = -128 * codes[:, 0].sum(axis=1, dtype=np.int32)
+        return codes, corrections, self.scales[begin:end], self.slack(self.errors[begin:end])
+
+    def slack(self, errors: F32) -> F32:
+        """What queries with these errors add to the bound."""
+        # 2**-19 is for the float32 operations, the rounding of unit queries (2**-24) and that of scores.
+        return errors * np.float32(1 + self.worst) + np.float32(2.0**-19)
+
+
+class Int8Copy(Int8Codes):
     """A quarter of the vectors' bytes, for screening by int8 products; made once for a model, by all threads."""
 
     @classmethod
@@ -193,31 +249,18 @@ class Int8Copy:
 
     def __init__(self, embeddings: Embeddings) -> None:
         n, d = embeddings.vectors.shape
-        rows = -(-n // GROUP) * GROUP
-        self.steps = -(-d // 4)
         norms = embeddings.norms  # computed here once, and not by every thread
+        rows, self.steps = -(-n // GROUP) * GROUP, -(-d // 4)
         kept = read_kept(embeddings, rows * self.steps * 4, rows)
         if kept is not None:
             self.codes, self.scales, self.errors = kept
         else:
-            self.codes = np.full(rows * self.steps * 4, 128, dtype=np.uint8)
-            self.scales, self.errors = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
-
-            def copy(begin: int) -> None:
-                count = min(ROWS_A_COPY, n - begin)
-                _fast.quantise(embeddings.vectors, norms, begin, count, self.codes, self.scales, self.errors)
-
-            run_blocks(copy, [(begin,) for begin in range(0, n, ROWS_A_COPY)])
-        self.worst = float(self.errors.max(initial=0.0))
+            super().__init__(n, d)
+            self.fill(embeddings.vectors, norms)
 
     def keep(self, embeddings: Embeddings) -> None:
         """Writes the copy into the model's folder, where other processes map it instead of making their own."""
         write_kept(embeddings, self.codes, self.scales, self.errors)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the copy."""
-        return self.codes.nbytes + self.scales.nbytes + self.errors.nbytes
 
     def of_run(self, run: Run) -> tuple[npt.NDArray[np.uint8], F32, F32]:
         """Codes, scales and errors of a run of rows that begins at a multiple of 16."""
@@ -231,21 +274,7 @@ class Int8Copy:
         corrections = np.empty((n, 2), dtype=np.int32)
         scales, errors = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
         _fast.quantise_queries(unit, parts, codes, corrections, scales, errors)
-        return codes, parts, corrections, scales, self._slack(errors)
-
-    def as_queries(self, begin: int, end: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], F32, F32]:
-        """The same of rows, begin a multiple of 16, in one byte an element, as they are in the copy."""
-        stride = 4 * self.steps
-        groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
-        codes = np.empty((end - begin, 2, stride), dtype=np.int8)
-        codes[:, 0] = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
-        corrections = np.empty((end - begin, 2), dtype=np.int32)
-        corrections[:, 0] = -128 * codes[:, 0].sum(axis=1, dtype=np.int32)
-        return codes, corrections, self.scales[begin:end], self._slack(self.errors[begin:end])
-
-    def _slack(self, errors: F32) -> F32:
-        # 2**-19 is for the float32 operations, the rounding of unit queries (2**-24) and that of scores.
-        return errors * np.float32(1 + self.worst) + np.float32(2.0**-19)
+        return codes, parts, corrections, scales, self.slack(errors)
 
     def visit(self, run: Run, queries: Queries, best: Best) -> None:
         """Updates `best`."""

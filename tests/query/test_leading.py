@@ -1,0 +1,83 @@
+"""Rows along their leading axes: a bound that is never below the cosine, and graphs that are the same with it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import wordgeo as wg
+from wordgeo import _fast
+from wordgeo.query import graph, leading
+from wordgeo.query.leading import LeadingCopy, _evened, _principal_axes
+from wordgeo.query.screens import GROUP
+
+
+def concentrated(n, d, rank, noise, seed=0):
+    """Rows near a space of a few dimensions, as those of GloVe are; some zero, some twice."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.standard_normal((n, rank)) @ rng.standard_normal((rank, d)) + noise * rng.standard_normal((n, d))
+    matrix[rng.random(n) < 0.02] = 0
+    matrix[n // 2 : n // 2 + 5] = matrix[0]
+    return matrix.astype(np.float32)
+
+
+def unit_rows(matrix):
+    wide = matrix.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=1)
+    return wide / np.where(norms > 0, norms, 1)[:, None], norms
+
+
+@given(
+    n=st.integers(1, 60), d=st.integers(2, 70), seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1),
+    noise=st.sampled_from([0.0, 1e-6, 0.01, 0.3, 10.0]), size=st.sampled_from([1e-17, 1.0, 1e17]),
+    own=st.booleans(),
+)  # fmt: skip
+@settings(max_examples=150, deadline=None)
+def test_products_of_codes_and_their_errors_are_never_below_the_cosine(n, d, seed, share, noise, size, own):
+    matrix = concentrated(n, d, max(1, d // 8), noise, seed) * np.float32(size)
+    unit, norms = unit_rows(matrix)
+    _, norms = unit_rows(matrix)
+    h = 1 + round(share * (d - 2))
+    axes = _principal_axes(unit.astype(np.float32)) if own else _principal_axes(np.eye(d, dtype=np.float32))
+    copy = LeadingCopy(matrix, norms, _evened(axes[:h]))
+    words, corrections, scales, slack = copy.as_queries(0, n)
+    groups = copy.codes.reshape(-1, copy.steps, GROUP, 4).swapaxes(1, 2).reshape(len(copy.scales), -1)
+    products = words[:, 0].astype(np.int64) @ groups.T.astype(np.int64) + corrections[:, :1]
+    bounds = products * scales[:, None].astype(float) * copy.scales + copy.errors + slack[:, None]
+    assert (bounds[:, :n] >= unit @ unit.T).all()
+
+
+def test_axes_are_orthonormal_and_the_first_have_most():
+    unit, _ = unit_rows(concentrated(500, 40, 6, 0.05))
+    axes = _principal_axes(unit.astype(np.float32))
+    np.testing.assert_allclose(axes @ axes.T, np.eye(40), atol=1e-6)
+    assert np.sum((unit @ axes[:6].T) ** 2) > 0.99 * np.sum(unit**2)
+    mixed = _evened(axes[:6])
+    np.testing.assert_allclose(mixed @ mixed.T, np.eye(6), atol=1e-6)
+    np.testing.assert_allclose(mixed.T @ mixed, axes[:6].T @ axes[:6], atol=1e-6)  # the same space
+
+
+def test_a_bound_that_is_worth_it_is_used_and_changes_nothing(monkeypatch):
+    if not _fast.has_int8():
+        pytest.skip("the processor has no int8 products")
+    matrix = concentrated(8192, 96, 12, 0.1)
+    model = wg.from_arrays([f"w{i}" for i in range(8192)], matrix)
+    copy = LeadingCopy.of(model, 8192, 10)
+    assert copy is not None and 4 * copy.steps < 96
+    with_bounds = graph.neighbor_graph(model, k=10, threads=2)
+    monkeypatch.setattr(leading, "PAIRS_TO_REPAY", 1 << 60)
+    assert LeadingCopy.of(model, 8192, 10) is None
+    whole = graph.neighbor_graph(model, k=10, threads=2)
+    np.testing.assert_array_equal(with_bounds.rows, whole.rows)
+    assert with_bounds.scores.tobytes() == whole.scores.tobytes()
+
+
+def test_it_is_left_where_it_cannot_help():
+    rng = np.random.default_rng(1)
+    names = [f"w{i}" for i in range(8192)]
+    flat = wg.from_arrays(names, rng.standard_normal((8192, 96)).astype(np.float32))
+    assert LeadingCopy.of(flat, 8192, 10) is None
+    good = concentrated(8192, 96, 12, 0.1)
+    assert LeadingCopy.of(wg.from_arrays(names, good), 100, 10) is None  # too few words
+    good[7] *= np.float32(1e-25)  # where float32 products are not to be relied on
+    assert LeadingCopy.of(wg.from_arrays(names, good), 8192, 10) is None
