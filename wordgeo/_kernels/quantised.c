@@ -29,14 +29,13 @@ void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, con
         for (size_t i = 0; i < size; i += SOME) {
             const size_t some = size - i < SOME ? size - i : SOME;
             int16_t nearest[SOME];
-            uint8_t bytes[SOME];
+            uint8_t bytes[SOME + 3];
             off += quantise16(x + i, inverse, some, nearest);
             for (size_t j = 0; j < some; j++)
                 bytes[j] = (uint8_t)(nearest[j] + 128);
-            size_t j = 0;
-            for (; j + 4 <= some; j += 4)
+            memset(bytes + some, 128, 3);
+            for (size_t j = 0; j < some; j += 4)
                 memcpy(to + (i + j) * WORDGEO_GROUP, bytes + j, 4);
-            memcpy(to + (i + j) * WORDGEO_GROUP, bytes + j, some - j);
         }
         if (most > 0.0f) {
             /* u - u' has length sqrt(off) step / |x|; the factor covers the roundings of these few operations and

@@ -199,7 +199,8 @@ class Int8Codes:
     def __init__(self, n: int, d: int) -> None:
         rows = -(-n // GROUP) * GROUP
         self.steps = -(-d // 4)
-        self.codes = np.full(rows * self.steps * 4, 128, dtype=np.uint8)
+        self.codes = np.empty(rows * self.steps * 4, dtype=np.uint8)
+        self.codes[-GROUP * self.steps * 4 :] = 128  # where rows are missing
         self.scales, self.errors = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
 
     def fill(self, vectors: F32, norms: F64, begin: int = 0) -> None:
