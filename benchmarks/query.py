@@ -1,8 +1,9 @@
 """The query engine beside its peers, all in one run: the figures of docs/queries.md.
 
 python benchmarks/query.py                     the whole table on random vectors, in a few minutes
-python benchmarks/query.py --only graph        one part of it: neighbors, analogies, graph, baseline or growth
-python benchmarks/query.py --model DIR         neighbours and analogies on a model of one's own
+python benchmarks/query.py --only graph        one part of it: neighbors, analogies, graph, leading, baseline or growth
+python benchmarks/query.py --model DIR         neighbours and analogies on a model of one's own, and its graph
+                                               by leading principal axes and by whole products (--only leading)
 python benchmarks/query.py --models 10         as many models in the graph as it takes (3 by default)
 
 Peers take part where they are installed: faiss, usearch, gensim. Those that would take very long get a part of the
@@ -19,11 +20,12 @@ import wordgeo as wg
 from wordgeo import _fast
 from wordgeo.bench import REST, bandwidth, bench, product_alone, product_rate, random_model
 from wordgeo.evaluation.registry import load_suite
+from wordgeo.query import leading as axes
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import top_k
 from wordgeo.threads import resolve_threads
 
-PARTS = ("neighbors", "analogies", "graph", "baseline", "growth")
+PARTS = ("neighbors", "analogies", "graph", "leading", "baseline", "growth")
 
 
 def timed(work):
@@ -98,6 +100,28 @@ def graph(options):
         took, other = timed(others)
         print(f"faiss and {name}: {peer + took:.2f} s, ratio {(peer + took) / seconds:.1f}")
         print(f"mean overlap {found.overlap.mean():.6f} and {np.mean(other) / k:.6f}", flush=True)
+
+
+def leading(options):
+    """Neighbours of 20,000 words of a model by leading principal axes, where these pay, and by whole products."""
+    model, words, k = wg.load(options.model) if options.model else random_model(90_000, 200), 20_000, 10
+    model.norms  # noqa: B018
+    repays = axes.PAIRS_TO_REPAY
+    copy = axes.LeadingCopy.of(model, words, k)
+    print(f"{len(model)} × {model.dimensions}: {'all' if copy is None else 4 * copy.steps} dimensions are multiplied")
+    seconds: dict[int, list[float]] = {repays: [], 1 << 60: []}
+    graphs = set()
+    try:
+        for _ in range(options.rounds):
+            for axes.PAIRS_TO_REPAY, taken in seconds.items():
+                took, found = timed(lambda: neighbor_graph(model, k=k, n=words))
+                taken.append(took)
+                graphs.add((found.rows.tobytes(), found.scores.tobytes()))
+    finally:
+        axes.PAIRS_TO_REPAY = repays
+    by_axes, whole = map(np.median, seconds.values())
+    same = "the same" if len(graphs) == 1 else "DIFFERENT"
+    print(f"medians of {options.rounds}: {by_axes:.3f} s, by whole products {whole:.3f} s, {same}", flush=True)
 
 
 def baseline(options):
