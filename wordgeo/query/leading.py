@@ -44,9 +44,9 @@ class LeadingCopy(Int8Codes):
     def of(cls, embeddings: Embeddings, n: int, k: int) -> LeadingCopy | None:
         """For the k nearest of the first n words; None where whole products are about as fast."""
         size, d = embeddings.vectors.shape
-        scale = FloatScreen.of(embeddings).scale
         if d > MOST_DIMENSIONS or n * size < max(PAIRS_TO_REPAY, PAIRS_AN_ELEMENT * d * d):
             return None
+        scale = FloatScreen.of(embeddings).scale
         if not np.isfinite(scale).all():  # products in float32 would not be known
             return None
         limit_blas()
