@@ -36,7 +36,6 @@ def unit_rows(matrix):
 def test_products_of_codes_and_their_errors_are_never_below_the_cosine(n, d, seed, share, noise, size, own):
     matrix = concentrated(n, d, max(1, d // 8), noise, seed) * np.float32(size)
     unit, norms = unit_rows(matrix)
-    _, norms = unit_rows(matrix)
     h = 1 + round(share * (d - 2))
     axes = _principal_axes(unit.astype(np.float32)) if own else _principal_axes(np.eye(d, dtype=np.float32))
     copy = LeadingCopy(matrix, norms, _evened(axes[:h]))
