@@ -19,7 +19,7 @@ import numpy as np
 
 import wordgeo as wg
 from wordgeo.stability.intervals import jackknife, members
-from wordgeo.stability.lists import PAIRWISE, compare_lists, nearest
+from wordgeo.stability.lists import PAIRWISE, compare_lists, nearest_in_each
 from wordgeo.stability.spaces import space_distances
 
 MODELS = (5, 10)
@@ -38,9 +38,10 @@ def trial(seed: list[int], base: np.ndarray, models: int, noise: float, spread: 
     levels = np.exp(spread * draw.normal(size=models))
     spaces = [wg.from_arrays(names, base + level * of_word * draw.normal(size=base.shape)) for level in levels]
     rows = np.arange(words)
-    lists = np.stack([nearest(space, spaces[0].vocabulary, rows, K, 1)[0] for space in spaces])
+    found = nearest_in_each(spaces, spaces[0].vocabulary, rows, K, 1)
+    lists, cosines = (np.stack(each) for each in zip(*found, strict=True))
     bands = np.arange(words)  # each word a band of its own, so that the values of pairs are kept
-    sums = compare_lists(spaces, spaces[0].vocabulary, rows, lists, bands, threads=1)
+    sums = compare_lists(spaces, spaces[0].vocabulary, rows, lists, cosines, bands, threads=1)
     half = words // 2
     values = {}
     for name in PAIRWISE:

@@ -23,6 +23,7 @@ from wordgeo.evaluation.registry import load_suite
 from wordgeo.query import leading as axes
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import top_k
+from wordgeo.stability.lists import GUESSES
 from wordgeo.threads import resolve_threads
 
 PARTS = ("neighbors", "analogies", "graph", "leading", "baseline", "growth")
@@ -73,7 +74,8 @@ def graph(options):
             index.add(x)
             return index.search(x[:words], k + 1)[1][:, 1:]
 
-        took, found = timed(lambda model=model: neighbor_graph(model, k=k, n=words))
+        before = [graph.rows for graph in graphs[-GUESSES:]]  # as `wordgeo.stability` guesses
+        took, found = timed(lambda model=model, before=before: neighbor_graph(model, k=k, n=words, guess=before))
         seconds, graphs = seconds + took, [*graphs, found]
         took, found = timed(script)
         peer, lists = peer + took, [*lists, found]
@@ -106,19 +108,20 @@ def leading(options):
     """Neighbours of 20,000 words of a model by leading principal axes, where these pay, and by whole products."""
     model, words, k = wg.load(options.model) if options.model else random_model(90_000, 200), 20_000, 10
     model.norms  # noqa: B018
-    repays = axes.PAIRS_TO_REPAY
+    repays = axes.WORDS_A_DIMENSION
     copy = axes.LeadingCopy.of(model, words, k)
-    print(f"{len(model)} × {model.dimensions}: {'all' if copy is None else 4 * copy.steps} dimensions are multiplied")
+    first = "all" if copy is None else f"the first {4 * copy.leading}"
+    print(f"{len(model)} × {model.dimensions}: {first} dimensions are multiplied for all pairs")
     seconds: dict[int, list[float]] = {repays: [], 1 << 60: []}
     graphs = set()
     try:
         for _ in range(options.rounds):
-            for axes.PAIRS_TO_REPAY, taken in seconds.items():
+            for axes.WORDS_A_DIMENSION, taken in seconds.items():
                 took, found = timed(lambda: neighbor_graph(model, k=k, n=words))
                 taken.append(took)
                 graphs.add((found.rows.tobytes(), found.scores.tobytes()))
     finally:
-        axes.PAIRS_TO_REPAY = repays
+        axes.WORDS_A_DIMENSION = repays
     by_axes, whole = map(np.median, seconds.values())
     same = "the same" if len(graphs) == 1 else "DIFFERENT"
     print(f"medians of {options.rounds}: {by_axes:.3f} s, by whole products {whole:.3f} s, {same}", flush=True)

@@ -44,9 +44,9 @@ def test_codes_are_the_twins(d):
     steps = -(-d // 4)
     made = []
     for module in (_fast, reference):
-        rows = np.full(64 * steps * 4, 128, np.uint8), np.zeros(64, np.float32), np.zeros(64, np.float32)
-        module.quantise(matrix, norms, 16, 34, *rows)
-        module.quantise(matrix, norms, 0, 16, *rows)
+        rows = np.full(64 * steps * 4, 128, np.uint8), *np.zeros((3, 64), np.float32)
+        module.quantise(matrix, norms, 16, 34, d, *rows)
+        module.quantise(matrix, norms, 0, 16, d // 8 * 4, *rows)
         made.append([array.tobytes() for array in rows])
         for parts in (1, 2):
             queries = [np.empty((50, 2, 4 * steps), np.int8), np.empty((50, 2), np.int32)]
@@ -68,8 +68,8 @@ def ordinary(matrix):
     return np.where(((lengths > 1e-15) & (lengths < 1e15))[:, None], matrix, np.float32(0))
 
 
-def axes_of(h, d):
-    columns, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((d, h)))
+def axes_of(d):
+    columns, _ = np.linalg.qr(np.random.default_rng(3).standard_normal((d, d)))
     return np.ascontiguousarray(columns.T, dtype=np.float32)
 
 
@@ -77,10 +77,12 @@ def axes_of(h, d):
 def test_rows_along_axes_are_the_twins():
     matrix = ordinary(matrix_of(40, 19))
     norms = np.linalg.norm(matrix.astype(np.float64), axis=1)
-    made = np.empty((40, 8), np.float32), np.empty((40, 8), np.float32)
-    _graph.turn(matrix, norms, axes_of(7, 19), 1e-3, made[0])
-    reference.turn(matrix, norms, axes_of(7, 19), 1e-3, made[1])
-    assert (np.abs(made[0] - made[1]) <= 1e-5 * norms[:, None]).all()
+    for leading in (0, 8, 18):
+        made = [(np.empty((40, 19), np.float32), *np.empty((2, 40), np.float32)) for _ in range(2)]
+        _graph.turn(matrix, norms, axes_of(19), leading, *made[0])
+        reference.turn(matrix, norms, axes_of(19), leading, *made[1])
+        assert (np.abs(made[0][0] - made[1][0]) <= 1e-5 * norms[:, None]).all()
+        np.testing.assert_allclose(made[0][1:], made[1][1:], atol=1e-5)
 
 
 @pytest.mark.usefixtures("instruction_set")
@@ -95,20 +97,25 @@ def test_the_graph_of_two_blocks_is_the_twins(products):
     if products == "int8":
         made = _Int8Products(screens.Int8Copy.of(model))
     elif products == "leading":
-        made = _Int8Products(LeadingCopy(model.vectors, model.norms, axes_of(7, 19)), screens.FloatScreen.of(model))
+        made = _Int8Products(LeadingCopy(model.vectors, model.norms, axes_of(19), 8, 128))
     visits = ((0, 64, 0, 64, False), (64, 128, 64, 128, False), (0, 64, 64, 128, True), (0, 64, 128, 150, False))
+    sweep = _graph.WORDS_A_SWEEP * 64 + 16
+    scratch = (
+        np.empty((24, 64), np.float32), np.empty(256, np.float32), np.empty(256, np.uint32),
+        np.empty((24, 1), np.uint8), np.empty(24, np.float32), np.empty(sweep, np.float32), np.empty(sweep, np.uint32),
+    )  # fmt: skip
     lists = []
-    for visit in (_graph.visit, reference.visit_graph):
+    for module in (_graph, reference):
         best = np.full((128, k), np.nan, np.float32), np.full((128, k), -1), np.zeros(128, np.int64)
         pools = screens.pools(128, k, 48)
         _fast.prepare_pools(*pools)
+        visit = module.visit if products == "float" else module.visit8
         for first, last, begin, end, both in visits:
             visit(
                 model.vectors, model.norms, *made.of_rows, first, *made.of_words(first, last), begin, end, both,
-                pools[3], *best, np.empty((24, 64), np.float32), np.empty((24, 1), np.uint8), np.empty(24, np.float32),
-                np.empty(256, np.float32), np.empty(256, np.uint32),
+                pools[3], *best, *scratch[: made.scratch],
             )  # fmt: skip
-        if visit is _graph.visit:  # heaps, and rows that wait
+        if module is _graph:  # heaps, and rows that wait
             _graph.finish(model.vectors, model.norms, 0, 128, pools[3], *best)
             _fast.sort_best(*best)
         lists.append([array.tobytes() for array in best])

@@ -12,6 +12,13 @@ cdef extern from "kernels.h" nogil:
         size_t groups
         size_t steps
         const float *scales
+        size_t leading
+        const float *units
+        const float *errors
+        const float *leading_errors
+        const float *head
+        const float *rest
+        const float *needed
     ctypedef struct queries8 "wordgeo_queries8":
         const int8_t *codes
         size_t stride
@@ -20,6 +27,11 @@ cdef extern from "kernels.h" nogil:
         const int32_t *corrections
         const float *scales
         const float *floors
+        const float *head
+        const float *rest
+        const float *slack
+        const float *leading_slack
+        const float *units
     ctypedef struct kernel_set "wordgeo_kernels":
         const char *name
         double (*dot)(const float *, const float *, size_t) noexcept nogil
@@ -35,6 +47,7 @@ cdef extern from "kernels.h" nogil:
         void (*distances16)(const int16_t *, size_t, float, int16_t *) noexcept nogil
         float (*dot_float)(const float *, const float *, size_t) noexcept nogil
         void (*tile8)(const rows8 *, const queries8 *, float *, size_t, uint8_t *) noexcept nogil
+        size_t (*leading8)(const rows8 *, const queries8 *, float *, uint32_t *) noexcept nogil
     const kernel_set *wordgeo_kernel_sets[]
     int wordgeo_processor_has(const char *name)
 
@@ -59,7 +72,7 @@ cdef extern from "quantised.h" nogil:
         float floor
     ctypedef double (*quantise_kernel "wordgeo_quantise16")(const float *, double, size_t, int16_t *) noexcept nogil
     void quantise_rows "wordgeo_quantise_rows"(quantise_kernel, const float *, const double *, size_t, size_t, size_t,
-                                               uint8_t *, float *, float *)
+                                               size_t, uint8_t *, float *, float *, float *)
     double quantise_query "wordgeo_quantise_query"(const float *, size_t, size_t, int, int8_t *, int8_t *, int32_t *,
                                                    float *)
     float kth_highest "wordgeo_kth_highest"(float *, uint32_t *, size_t, size_t)

@@ -24,6 +24,9 @@ Nothing here validates or allocates; `wordgeo.query` does. Every function that s
 reference.py; `overlaps` is held against sets (tests).
 """
 
+cdef enum:
+    ROWS_AHEAD = 8  # how early a row is asked for
+
 cdef const kernel_set *kernels = wordgeo_kernel_sets[0]
 
 
@@ -75,10 +78,14 @@ def pair_scores(
     float[::1] out,                # OUT [m]
 ):
     """out[i] = cos(matrix[a[i]], matrix[b[i]])."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, ahead
     cdef size_t d = <size_t> matrix.shape[1]
     with nogil:
         for i in range(a.shape[0]):
+            ahead = i + ROWS_AHEAD
+            if ahead < a.shape[0]:
+                fetch(&matrix[a[ahead], 0], d)
+                fetch(&matrix[b[ahead], 0], d)
             out[i] = <float> cosine(kernels.dot(&matrix[a[i], 0], &matrix[b[i], 0], d), norms[a[i]], norms[b[i]])
 
 
@@ -249,14 +256,17 @@ def quantise(
     const double[::1] norms,           # IN [n]
     Py_ssize_t begin,                  # first row, a multiple of 16
     Py_ssize_t count,                  # rows
+    Py_ssize_t leading,                # elements, a multiple of 4 or all
     uint8_t[::1] codes,                # OUT, see _kernels/quantised.h
     float[::1] scales,                 # OUT [n up to a multiple of 16]
     float[::1] errors,                 # OUT [n up to a multiple of 16]
+    float[::1] leading_errors,         # OUT [n up to a multiple of 16] of these elements alone
 ):
     """Codes of a run of rows."""
     with nogil:
         quantise_rows(kernels.quantise16, &matrix[0, 0], &norms[0], <size_t> begin, <size_t> count,
-                      <size_t> matrix.shape[1], &codes[0], &scales[0], &errors[0])
+                      <size_t> matrix.shape[1], <size_t> leading, &codes[0], &scales[0], &errors[0],
+                      &leading_errors[0])
 
 
 def quantise_queries(

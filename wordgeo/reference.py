@@ -25,7 +25,9 @@ __all__ = [
     "screen",
     "screen8",
     "sort_best",
-    "visit_graph",
+    "turn",
+    "visit",
+    "visit8",
 ]
 
 F32 = npt.NDArray[np.float32]
@@ -217,7 +219,17 @@ def sort_best(best_scores: F32, best_rows: I64, held: I64) -> None:
         best_rows[q, :n] = best_rows[q, order]
 
 
-def quantise(matrix: F32, norms: F64, begin: int, count: int, codes: Any, scales: F32, errors: F32) -> None:
+def quantise(
+    matrix: F32,
+    norms: F64,
+    begin: int,
+    count: int,
+    leading: int,
+    codes: Any,
+    scales: F32,
+    errors: F32,
+    leading_errors: F32,
+) -> None:
     """Codes of a run of rows in 1..255, in groups of 16 (see _kernels/quantised.h), their scales and errors."""
     d = matrix.shape[1]
     steps = -(-d // 4)
@@ -225,7 +237,7 @@ def quantise(matrix: F32, norms: F64, begin: int, count: int, codes: Any, scales
     for r in range(begin, begin + count):
         most = float(np.abs(matrix[r]).max())
         if most == 0:
-            scales[r] = errors[r] = 0
+            scales[r] = errors[r] = leading_errors[r] = 0
             continue
         step = most / 127.0
         scaled = matrix[r].astype(np.float64) * (127.0 / most)
@@ -233,11 +245,13 @@ def quantise(matrix: F32, norms: F64, begin: int, count: int, codes: Any, scales
         padded = np.full(4 * steps, 128, dtype=np.uint8)
         padded[:d] = whole + 128
         groups[r // 16, :, r % 16] = padded.reshape(steps, 4)
-        off = 0.0
-        for start in range(0, d, 256):
-            off += _squares(scaled[start : start + 256] - whole[start : start + 256])
         scales[r] = step / norms[r]
-        errors[r] = np.sqrt(off) * step / norms[r] * (1.0 + 1e-6) + 1e-6
+        off = 0.0
+        for first, last, error in ((0, leading, leading_errors), (leading, d, errors)):
+            for start in range(first, last, 256):
+                run = slice(start, min(start + 256, last))
+                off += _squares(scaled[run] - whole[run])
+            error[r] = np.sqrt(off) * step / norms[r] * (1.0 + 1e-6) + 1e-6
 
 
 def quantise_queries(unit: F32, parts: int, codes: Any, corrections: Any, scales: F32, errors: F32) -> None:
@@ -277,27 +291,22 @@ def _squares(x: F64) -> float:
     return float(lanes[0])
 
 
-def turn(matrix: F32, norms: F64, axes: F32, margin: float, out: F32) -> None:
-    """The products of rows with some axes, and the length of what these leave out."""
+def turn(matrix: F32, norms: F64, axes: F32, leading: int, out: F32, head: F32, rest: F32) -> None:
+    """The products of rows with some axes."""
     turned = matrix.astype(np.float64) @ axes.T.astype(np.float64)
-    out[:, :-1] = turned
-    out[:, -1] = np.sqrt(np.maximum(norms**2 * (1 + margin) - (turned**2).sum(axis=1), 0))
+    lengths = np.where(norms > 0, norms, 1)
+    out[:, :-1], out[:, -1] = turned[:, :-1], 0
+    head[:] = turned[:, -1] / lengths
+    rest[:] = np.linalg.norm(turned[:, leading:-1], axis=1) / lengths
 
 
-def visit_graph(
+def visit(
     matrix: F32,
     norms: F64,
     scale: Any,
-    codes: Any,
-    code_scales: Any,
     errors: Any,
-    worst: float,
-    fine: float,
     first: int,
     unit: F32,
-    word_codes: Any,
-    corrections: Any,
-    word_scales: Any,
     slack: Any,
     begin: int,
     end: int,
@@ -309,9 +318,40 @@ def visit_graph(
     *scratch: Any,
 ) -> None:
     """Offers the rows J = begin .. end to the words I and, with `both`, the rows I to the words J: nothing waits."""
-    last = first + len(slack)
-    for words, rows in [((first, last), (begin, end)), ((begin, end), (first, last))][: 1 + both]:
-        for word in range(*words):
-            run = slice(*rows)
-            scores = _cosines(matrix[run], norms[run], matrix[word].astype(float), norms[word]).astype(np.float32)
-            _offer(scores, rows[0], np.array([word]), best_scores, best_rows, held, word)
+    order = np.arange(len(matrix))
+    _meet(matrix, norms, order[first : first + len(slack)], order[begin:end], both, best_scores, best_rows, held)
+
+
+def visit8(
+    matrix: F32,
+    norms: F64,
+    codes: Any,
+    of_rows: Any,
+    order: npt.NDArray[np.uint32],
+    leading: int,
+    first: int,
+    word_codes: Any,
+    corrections: Any,
+    of_words: F32,
+    begin: int,
+    end: int,
+    both: bool,
+    pools: Any,
+    best_scores: F32,
+    best_rows: I64,
+    held: I64,
+    *scratch: Any,
+) -> None:
+    """The same for places in an order."""
+    words, rows = order[first : first + of_words.shape[1]], order[begin:end]
+    _meet(matrix, norms, words, rows, both, best_scores, best_rows, held)
+
+
+def _meet(
+    matrix: F32, norms: F64, words: Any, rows: Any, both: bool, best_scores: F32, best_rows: I64, held: I64
+) -> None:
+    for some, others in ((words, rows), (rows, words))[: 1 + both]:
+        for word in some:
+            scores = _cosines(matrix, norms, matrix[word].astype(float), norms[word]).astype(np.float32)
+            for row in np.sort(others):
+                _offer(scores[row : row + 1], row, np.array([word]), best_scores, best_rows, held, word)

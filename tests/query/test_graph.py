@@ -29,7 +29,7 @@ def products(request, monkeypatch):
         pytest.skip("the processor has no int8 products")
     monkeypatch.setattr(screens, "SMALLEST_COPY", 1 if request.param != "float" else 1 << 60)
     if request.param == "leading":
-        monkeypatch.setattr(leading, "PAIRS_TO_REPAY", 1)
+        monkeypatch.setattr(leading, "WORDS_A_DIMENSION", 0)
         monkeypatch.setattr(leading, "PAIRS_AN_ELEMENT", 0)
         monkeypatch.setattr(leading, "_dimensions", lambda words, rows, *_: rows.shape[1] // 2)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
@@ -55,14 +55,51 @@ def test_the_graph_is_what_single_queries_give(size, n):
         assert found.scores.tobytes() == scores.tobytes()
 
 
+@pytest.mark.usefixtures("products")
+@pytest.mark.parametrize(("size", "n"), [(640, None), (700, 300), (65, None)])
+def test_whatever_is_guessed_the_graph_is_the_same(size, n):
+    model = model_of(size, 19, size)
+    plain = neighbor_graph(model, k=10, n=n)
+    rng = np.random.default_rng(size)
+    words = len(plain.rows)
+    guesses = {
+        "right": [plain.rows],
+        "nearly": [np.where(rng.random((words, 10)) < 0.3, rng.integers(size, size=(words, 10)), plain.rows)],
+        "wrong": [rng.integers(size, size=(words, 30))],
+        "twice": [plain.rows, plain.rows],
+        "many times one": [np.repeat(plain.rows[:, :1], 40, axis=1)],
+        "itself": [np.repeat(np.arange(words)[:, None], 10, axis=1)],
+        "too few": [plain.rows[:, :9]],
+        "none": [plain.rows[:, :0]],
+        "more": [plain.rows, rng.integers(size, size=(words, 3)), plain.rows[:, ::-1]],
+    }
+    for name, guess in guesses.items():
+        found = neighbor_graph(model, k=10, n=n, guess=guess, threads=2)
+        np.testing.assert_array_equal(found.rows, plain.rows, err_msg=name)
+        assert found.scores.tobytes() == plain.scores.tobytes(), name
+
+
+def test_guesses_that_are_no_rows():
+    model = model_of(50, 8)
+    for guess, words in (
+        (np.zeros((50, 3)), "elements of type float64"), (np.zeros((49, 3), int), r"give \[50, any\]"),
+        (np.full((50, 3), -1), "rows from -1 to -1; the rows are 0 to 49"),
+        (np.full((50, 3), 50), "rows from 50 to 50"),
+    ):  # fmt: skip
+        with pytest.raises(OptionError, match=words):
+            neighbor_graph(model, k=2, guess=[guess])
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3, 16])
-def test_rounds_meet_every_pair_once_and_share_no_words(threads, monkeypatch):
+@pytest.mark.parametrize("near", [False, True])
+def test_rounds_meet_every_pair_once_and_share_no_words(threads, near, monkeypatch):
     monkeypatch.setattr(graph, "WORDS_A_BLOCK", 96)
     monkeypatch.setattr(graph, "ROWS_A_ROUND", 160)
     monkeypatch.setattr(graph, "FIRST_ROWS", 64)
     for n, size in ((96, 96), (500, 500), (500, 900), (580, 700), (100, 100), (310, 311), (1, 1), (3, 50), (700, 705)):
         met = np.zeros((n, size), dtype=int)
-        for pairs in graph._rounds(n, size, threads):
+        others = np.random.default_rng(n).integers(size - n + 1, size=n) if near else None
+        for pairs in graph._rounds(n, size, threads, others):
             words = []
             for first, last, begin, end, both in pairs:
                 assert first < last <= n and last - first <= 144 and begin < end <= size and begin % 16 == 0

@@ -1,4 +1,4 @@
-"""Rows along their leading axes: a bound that is never below the cosine, and graphs that are the same with it."""
+"""Rows along their principal axes: bounds that are never below the cosine, and graphs that are the same with them."""
 
 import numpy as np
 import pytest
@@ -30,20 +30,29 @@ def unit_rows(matrix):
 @given(
     n=st.integers(1, 60), d=st.integers(2, 70), seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1),
     noise=st.sampled_from([0.0, 1e-6, 0.01, 0.3, 10.0]), size=st.sampled_from([1e-17, 1.0, 1e17]),
-    own=st.booleans(),
+    own=st.booleans(), words=st.integers(0, 60),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
-def test_products_of_codes_and_their_errors_are_never_below_the_cosine(n, d, seed, share, noise, size, own):
+def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, share, noise, size, own, words):
     matrix = concentrated(n, d, max(1, d // 8), noise, seed) * np.float32(size)
     unit, norms = unit_rows(matrix)
-    h = 1 + round(share * (d - 2))
     axes = _principal_axes(unit.astype(np.float32)) if own else _principal_axes(np.eye(d, dtype=np.float32))
-    copy = LeadingCopy(matrix, norms, _evened(axes[:h]))
-    words, corrections, scales, slack = copy.as_queries(0, n)
+    copy = LeadingCopy(matrix, norms, axes, round(share * (d - 1)), min(words, n))
+    assert sorted(copy.order.tolist()) == list(range(n)) and (copy.order[: min(words, n)] < words).all()
+    codes, corrections = copy.as_queries(0, n)
     groups = copy.codes.reshape(-1, copy.steps, GROUP, 4).swapaxes(1, 2).reshape(len(copy.scales), -1)
-    products = words[:, 0].astype(np.int64) @ groups.T.astype(np.int64) + corrections[:, :1]
-    bounds = products * scales[:, None].astype(float) * copy.scales + copy.errors + slack[:, None]
-    assert (bounds[:, :n] >= unit @ unit.T).all()
+    codes, groups = codes[:, 0].astype(np.int64), groups[:n].astype(np.int64)
+    scales, units, errors, leading_errors, head, rest = (x[:n].astype(float) for x in copy.numbers())
+    slack, leading_slack = (copy.slack(x[:n]) for x in (copy.errors, copy.leading_errors))
+    cosines = (unit @ unit.T)[np.ix_(copy.order, copy.order)]
+    whole = codes @ groups.T + corrections[:, :1]
+    values = (whole + np.outer(head, head)) * np.outer(scales, scales)
+    assert (np.abs(values - cosines) <= errors + slack[:, None]).all()
+    first = 4 * copy.leading
+    leading = codes[:, :first] @ groups[:, :first].T + corrections[:, :1] - corrections[:, 1:]
+    bounds = (leading + np.outer(head, head) + np.outer(rest, rest)) * np.outer(scales, scales)
+    assert (bounds + leading_errors + leading_slack[:, None] >= cosines).all()
+    assert (leading_errors <= errors).all() and np.allclose(units[scales > 0] * scales[scales > 0], 1)
 
 
 def test_axes_are_orthonormal_and_the_first_have_most():
@@ -62,13 +71,30 @@ def test_a_bound_that_is_worth_it_is_used_and_changes_nothing(monkeypatch):
     matrix = concentrated(8192, 96, 12, 0.1)
     model = wg.from_arrays([f"w{i}" for i in range(8192)], matrix)
     copy = LeadingCopy.of(model, 8192, 10)
-    assert copy is not None and 4 * copy.steps < 96
+    assert copy is not None and 4 * copy.leading < 96
     with_bounds = graph.neighbor_graph(model, k=10, threads=2)
-    monkeypatch.setattr(leading, "PAIRS_TO_REPAY", 1 << 60)
+    monkeypatch.setattr(leading, "WORDS_A_DIMENSION", 1 << 60)
     assert LeadingCopy.of(model, 8192, 10) is None
     whole = graph.neighbor_graph(model, k=10, threads=2)
     np.testing.assert_array_equal(with_bounds.rows, whole.rows)
     assert with_bounds.scores.tobytes() == whole.scores.tobytes()
+
+
+def test_near_rows_are_put_together():
+    rng = np.random.default_rng(5)
+    centres = rng.standard_normal((64, 30))
+    of = rng.integers(64, size=4096)
+    matrix = (centres[of] + 0.05 * rng.standard_normal((4096, 30))).astype(np.float32)
+    unit, norms = unit_rows(matrix)
+    copy = LeadingCopy(matrix, norms, _principal_axes(unit.astype(np.float32)), 8, 1000)
+    kinds = [len(set(of[rows].tolist())) for rows in copy.order[1008:].reshape(-1, 16)]
+    assert np.mean(kinds) < 4  # as they came it is 14
+    # rows that are near a word are so by their place
+    others = copy.order[1000:]
+    beside = [of[others[max(0, near - 100) : near + 100]] for near in copy.near.tolist()]
+    assert (
+        np.mean([np.mean(x == of[word]) for x, word in zip(beside, copy.order, strict=False)]) > 0.2
+    )  # of others at random a 64th is
 
 
 def test_it_is_left_where_it_cannot_help():

@@ -53,7 +53,7 @@
 static const wordgeo_kernels kernels_vnni = {
     "vnni",       dot_avx512,   dots_avx512,        select_avx512,     select_sum_avx512, quantise16_vnni,
     tile16_vnni,  sweep16_vnni, differences16_vnni, logarithms16_vnni, distances16_vnni,  dot_float_vnni,
-    tile8_vnni,
+    tile8_vnni,   leading8_vnni,
 };
 
 #endif

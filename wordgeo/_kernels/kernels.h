@@ -15,8 +15,14 @@
 /* Rows as int8 codes, in whole groups of 16 (see quantised.h). */
 typedef struct {
     const uint8_t *codes;
-    size_t groups, steps;
+    size_t groups, steps; /* of four elements */
     const float *scales;
+    /* for leading8 alone: */
+    size_t leading;                       /* steps that are multiplied first */
+    const float *units;                   /* one over scales */
+    const float *errors, *leading_errors; /* of all codes, and of the leading ones */
+    const float *head, *rest;             /* an element beside the codes; how long is what does not lead; in units */
+    const float *needed;                  /* a product matters to the row, as a word, from here on; or NULL */
 } wordgeo_rows8;
 
 /* Queries as int8 codes of one or two parts; `stride` bytes for each part, used or not. */
@@ -24,9 +30,13 @@ typedef struct {
     const int8_t *codes;
     size_t stride, count;
     int parts;
-    const int32_t *corrections;
+    const int32_t *corrections; /* of each part; for leading8 of all elements, and of those that do not lead */
     const float *scales, *floors;
+    /* for leading8 alone: the same, and what the query's errors add to those of rows */
+    const float *units, *head, *rest, *slack, *leading_slack;
 } wordgeo_queries8;
+
+#define WORDGEO_MOST_QUERIES 96 /* at a time, of leading8 */
 
 typedef struct {
     const char *name;
@@ -65,6 +75,12 @@ typedef struct {
     /* Where the processor multiplies int8, else NULL: out[q][r] = the product of a query and a row, `stride` floats (a
      * multiple of 64) between queries, and flags[q][r / 64] = whether any of these is not below the query's floor. */
     void (*tile8)(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *out, size_t stride, uint8_t *flags);
+    /* The products of queries of one part, up to WORDGEO_MOST_QUERIES, and rows that with their errors are not below the
+     * query's floor (which is less its slack), or with both's not below what the row needs; returns how many there are,
+     * and some that are below. places takes 16 groups q + r; it and values have room for 16 more than there can be. The
+     * leading steps are multiplied first, and the others where these, with the product of what they leave out at most,
+     * do not tell. */
+    size_t (*leading8)(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *values, uint32_t *places);
 } wordgeo_kernels;
 
 /* The instruction sets of this build, the best last; NULL ends the list. */

@@ -252,7 +252,7 @@ TARGET static size_t NAME(select_sum)(const float *x, const float *y, size_t beg
 static const wordgeo_kernels NAME(kernels) = {
     SET_NAME,         NAME(dot),    NAME(dots),    NAME(select),   NAME(select_sum),
     NAME(quantise16), NAME(tile16), NAME(sweep16), NAME(differences16), NAME(logarithms16),
-    NAME(distances16), NAME(dot_float), NULL,
+    NAME(distances16), NAME(dot_float), NULL, NULL,
 };
 
 #undef SELECT

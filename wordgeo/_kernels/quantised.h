@@ -19,9 +19,11 @@
 
 typedef double (*wordgeo_quantise16)(const float *, double, size_t, int16_t *); /* the kernel of that name */
 
-/* Codes of rows [begin, begin + count) of a matrix with all rows; begin is a multiple of 16. */
+/* Codes of rows [begin, begin + count) of a matrix with all rows; begin is a multiple of 16. The errors of the first
+ * elements alone, a multiple of four of them or all, are the leading ones. */
 void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
-                           size_t count, size_t size, uint8_t *codes, float *scales, float *errors);
+                           size_t count, size_t size, size_t leading, uint8_t *codes, float *scales, float *errors,
+                           float *leading_errors);
 
 /* One query of unit length: `parts` is 1 (high only) or 2. high and low hold 4 * steps bytes each; the query's two
  * corrections take the codes' offset of 128 out of the sums. Returns a bound of |q - q'|. */

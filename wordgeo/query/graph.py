@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +26,7 @@ from wordgeo.query.screens import (
     Queries,
     int8_repays,
 )
+from wordgeo.query.search import cosine_pairs
 from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import number, row_numbers, whole_number
 
@@ -81,6 +81,7 @@ def neighbor_graph(
     *,
     k: int = 10,
     n: int | None = None,
+    guess: Sequence[I64] = (),
     output: str | Path | None = None,
     overwrite: bool = False,
     threads: int | None = None,
@@ -89,19 +90,22 @@ def neighbor_graph(
     """The k nearest neighbours, among all words, of every word or of the `n` most frequent (the first rows).
 
     The same rows and bytes as `top_k` gives one by one; every pair of words is multiplied once. With `output` the
-    arrays are written to a folder (rows.npy, scores.npy) as they grow, and mapped from there.
+    arrays are written to a folder (rows.npy, scores.npy) as they grow, and mapped from there. `guess` are rows, int64
+    [n, any number], that may be near these words, such as their neighbours in other models of the same words: the
+    better it is the sooner the graph is done, and it is the same graph.
     """
     size = len(embeddings)
     n = size if n is None else min(size, whole_number("n", n, 1))
     k = min(whole_number("k", k, 1, MOST_K), max(size - 1, 1))
+    guessed = [_guess(each, n, size) for each in guess]
     if output is None:
         rows, scores = np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32)
-        _fill(embeddings, rows, scores, threads, resolve_progress(progress))
+        _fill(embeddings, rows, scores, guessed, threads, resolve_progress(progress))
         return NeighborGraph(rows, scores)
     with atomic_folder(output, marker=GRAPH_MARKER, overwrite=overwrite) as folder:
         rows = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.int64, (n, k))
         scores = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float32, (n, k))
-        _fill(embeddings, rows, scores, threads, resolve_progress(progress))
+        _fill(embeddings, rows, scores, guessed, threads, resolve_progress(progress))
         rows.flush()
         scores.flush()
         write_json(folder / GRAPH_MARKER, {"format_version": 1, "words": n, "neighbors": k, "among": size})
@@ -110,7 +114,16 @@ def neighbor_graph(
     )
 
 
-def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, progress: Progress) -> None:
+def _guess(rows: I64, n: int, size: int) -> I64:
+    rows = row_numbers("guess", rows, (n, -1))
+    if rows.size and not 0 <= rows.min() <= rows.max() < size:
+        raise OptionError(f"guess has rows from {rows.min()} to {rows.max()}; the rows are 0 to {size - 1}")
+    return rows
+
+
+def _fill(
+    embeddings: Embeddings, rows: I64, scores: F32, guessed: Sequence[I64], threads: int | None, progress: Progress
+) -> None:
     n, k = rows.shape
     size = len(embeddings)
     room = max(LEAST_WAITING, 4 * k)
@@ -119,25 +132,29 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
     pools = np.empty(n * _fast.pool_bytes(), dtype=np.uint8)
     held = np.zeros(n, dtype=np.int64)
     _fast.prepare_pools(lower, *waiting, pools)
-    first_products, products = _products(embeddings, n, k)
+    if sum(each.shape[1] for each in guessed) >= k:
+        _graph.begin(pools, _floors(embeddings, guessed, k, threads))
+    products = _products(embeddings, n, k)
 
     threads = resolve_threads(threads)
     free = [
         (
             np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
-            np.empty((WORDS_A_TILE, ROWS_A_TILE // ROWS_A_FLAG), dtype=np.uint8),
-            np.empty(WORDS_A_TILE, dtype=np.float32),
             np.empty(FIRST_ROWS, dtype=np.float32),
             np.empty(FIRST_ROWS, dtype=np.uint32),
+            np.empty((WORDS_A_TILE, ROWS_A_TILE // ROWS_A_FLAG), dtype=np.uint8),
+            np.empty(WORDS_A_TILE, dtype=np.float32),
+            np.empty(_graph.WORDS_A_SWEEP * ROWS_A_TILE + GROUP, dtype=np.float32),
+            np.empty(_graph.WORDS_A_SWEEP * ROWS_A_TILE + GROUP, dtype=np.uint32),
         )
         for _ in range(threads)
     ]
 
-    def visit(by: _Products, first: int, last: int, begin: int, end: int, both: bool) -> None:
+    def visit(first: int, last: int, begin: int, end: int, both: bool) -> None:
         scratch = free.pop()
-        _graph.visit(
-            embeddings.vectors, embeddings.norms, *by.of_rows, first, *by.of_words(first, last), begin, end, both,
-            pools, scores, rows, held, *scratch,
+        products.visit(
+            embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, last), begin, end,
+            both, pools, scores, rows, held, *scratch[: products.scratch],
         )  # fmt: skip
         free.append(scratch)
 
@@ -148,15 +165,32 @@ def _fill(embeddings: Embeddings, rows: I64, scores: F32, threads: int | None, p
         unfilled = np.arange(k) >= held[run, None]
         rows[run][unfilled], scores[run][unfilled] = -1, np.nan
 
-    rounds = _rounds(n, size, threads)
+    rounds = _rounds(n, size, threads, products.near)
     progress.start("neighbours", len(rounds), "rounds")
     try:
-        for i, pairs in enumerate(rounds):  # threads never share a word
-            run_blocks(partial(visit, products if i else first_products), pairs, threads)
+        for pairs in rounds:  # threads never share a word
+            run_blocks(visit, pairs, threads)
             progress.advance(1)
         run_blocks(finish, _blocks(n, threads), threads)
     finally:
         progress.finish()
+
+
+def _floors(embeddings: Embeddings, guessed: Sequence[I64], k: int, threads: int | None) -> F32:
+    """What the k-th nearest of each word is not below: the k-th highest score of those guessed."""
+    n = len(guessed[0])
+    floors = np.empty(n, dtype=np.float32)
+
+    def score(begin: int) -> None:
+        words = np.arange(begin, min(begin + WORDS_A_BLOCK, n))
+        rows = np.sort(np.concatenate([each[words] for each in guessed], axis=1), axis=1)
+        scores = cosine_pairs(embeddings, np.repeat(words, rows.shape[1]), rows.ravel()).reshape(rows.shape)
+        scores[rows == words[:, None]] = -np.inf
+        scores[:, 1:][rows[:, 1:] == rows[:, :-1]] = -np.inf
+        floors[words] = np.partition(scores, -k, axis=1)[:, -k]
+
+    run_blocks(score, [(begin,) for begin in range(0, n, WORDS_A_BLOCK)], threads)
+    return floors
 
 
 def _blocks(n: int, threads: int) -> list[tuple[int, int]]:
@@ -167,7 +201,7 @@ def _blocks(n: int, threads: int) -> list[tuple[int, int]]:
     return list(pairwise(bounds))
 
 
-def _rounds(n: int, size: int, threads: int) -> list[list[tuple[int, int, int, int, bool]]]:
+def _rounds(n: int, size: int, threads: int, near: I64 | None = None) -> list[list[tuple[int, int, int, int, bool]]]:
     """Words first .. last and rows begin .. end that meet, and whether the rows are words that look among these too, in
     rounds within which no word comes twice.
 
@@ -187,55 +221,59 @@ def _rounds(n: int, size: int, threads: int) -> list[list[tuple[int, int, int, i
         games = [sorted(game) for game in zip(players[:half], reversed(players[half:]), strict=True)]
         rounds.append([(*blocks[i], *rows(j), True) for i, j in games if i >= 0])
         players = [players[0], players[-1], *players[1:-1]]
-    begins = [edge, *range(edge + FIRST_ROWS, size, ROWS_A_ROUND), size]
-    others = [[(*block, begin, end, False) for block in blocks] for begin, end in pairwise(begins) if begin < end]
+    others = [[(*block, begin, end, False) for begin, end in _others(block, n, size, edge, near)] for block in blocks]
+    others = [[visit for visit in each if visit] for each in zip_longest(*others)]
     rounds = others + rounds if size - edge > n else rounds + others  # the longest first, for the sake of floors
     return [pairs for pairs in rounds if pairs]
 
 
+def _others(block: tuple[int, int], n: int, size: int, edge: int, near: I64 | None) -> list[tuple[int, int]]:
+    """Runs of the rows that are no words, for a block of words: first those near it, where that is known."""
+    first = edge
+    if near is not None:
+        first += max(0, min(int(near[sum(block) // 2]) - FIRST_ROWS // 2, size - edge - FIRST_ROWS)) // GROUP * GROUP
+    begins = [first, *range(first + FIRST_ROWS, size, ROWS_A_ROUND), size]
+    before = [*range(edge, first, ROWS_A_ROUND), first]
+    return [(begin, end) for begin, end in (*pairwise(begins), *pairwise(before)) if begin < end]
+
+
 class _Int8Products:
-    def __init__(self, copy: Int8Codes, floats: FloatScreen | None = None) -> None:
-        self.copy = copy
-        scale, fine = (np.empty(0, dtype=np.float32), 0.0) if floats is None else (floats.scale, floats.slack)
-        self.of_rows = scale, copy.codes, copy.scales, copy.errors, copy.worst, fine
+    visit, scratch = staticmethod(_graph.visit8), 7
+
+    def __init__(self, copy: Int8Codes) -> None:
+        self.copy, self.near, self.numbers = copy, copy.near, copy.numbers()
+        order = np.arange(len(copy.scales), dtype=np.uint32) if copy.order is None else copy.order
+        self.of_rows = copy.codes, self.numbers, order, copy.leading
         self._made: dict[int, tuple[np.ndarray, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
         """Every block of words meets every block of rows, so what is made of its words is kept, as far as it fits."""
         made = self._made.get(first)
         if made is None:
-            codes, *rest = self.copy.as_queries(first, last)
-            made = np.empty((0, 1), dtype=np.float32), codes, *rest
-            if len(self._made) < MOST_KEPT // codes.nbytes:
+            scales, units, errors, leading_errors, head, rest = self.numbers[:, first:last]
+            slack = self.copy.slack(errors), self.copy.slack(leading_errors)
+            made = *self.copy.as_queries(first, last), np.stack([scales, units, *slack, head, rest])
+            if len(self._made) < MOST_KEPT // made[0].nbytes:
                 self._made[first] = made
         return made
 
 
 class _FloatProducts:
+    visit, scratch, near = staticmethod(_graph.visit), 3, None
+
     def __init__(self, embeddings: Embeddings) -> None:
         self.embeddings, self.screen = embeddings, FloatScreen.of(embeddings)
-        empty = np.empty(0, dtype=np.float32)
-        errors = np.zeros(len(embeddings), dtype=np.float32)
-        self.of_rows = self.screen.scale, np.empty(0, dtype=np.uint8), empty, errors, 0.0, 0.0
+        self.of_rows = self.screen.scale, np.zeros(len(embeddings), dtype=np.float32)
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
-        n = last - first
-        unit = Queries(self.embeddings.vectors[first:last], self.embeddings.norms[first:last]).unit
-        codes, corrections = np.empty((1, 2, 4), dtype=np.int8), np.empty((1, 2), dtype=np.int32)
-        slack = np.full(n, self.screen.slack, dtype=np.float32)
-        return unit, codes, corrections, np.empty(0, dtype=np.float32), slack
+        words = Queries(self.embeddings.vectors[first:last], self.embeddings.norms[first:last])
+        return words.unit, np.full(last - first, self.screen.slack, dtype=np.float32)
 
 
-_Products = _Int8Products | _FloatProducts
-
-
-def _products(embeddings: Embeddings, n: int, k: int) -> tuple[_Products, _Products]:
-    """For the first round, in which every word meets its first rows and gets a floor, and for the others."""
+def _products(embeddings: Embeddings, n: int, k: int) -> _Int8Products | _FloatProducts:
     if not int8_repays(embeddings, n, k):
-        floats = _FloatProducts(embeddings)
-        return floats, floats
-    whole, leading = _Int8Products(Int8Copy.of(embeddings)), LeadingCopy.of(embeddings, n, k)
-    return whole, whole if leading is None else _Int8Products(leading, FloatScreen.of(embeddings))
+        return _FloatProducts(embeddings)
+    return _Int8Products(LeadingCopy.of(embeddings, n, k) or Int8Copy.of(embeddings))
 
 
 def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None) -> Overlaps:

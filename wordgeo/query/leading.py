@@ -1,80 +1,118 @@
-"""Rows along their leading principal axes, which tell most of a product: fewer int8 products for a graph.
+"""Rows turned to their principal axes, the leading ones of which tell most of a product: a graph by fewer products.
 
-Let Q have h orthonormal columns. For unit vectors u and v
+Let R be orthogonal, its rows the principal axes. For unit vectors u and v, with head the first element of Ru, lead the
+next h and rest the others,
 
-    u . v  =  Q'u . Q'v + rest . rest'  <=  Q'u . Q'v + |rest| |rest'|         |rest|^2 = 1 - |Q'u|^2
+    u . v  =  Ru . Rv  <=  head head' + lead . lead' + |rest| |rest'|
 
-so the product of the vectors (Q'u, |rest|) and (Q'v, |rest'|) of h + 1 elements is not below the cosine, and the less
-they leave out the closer it is. In float32 Q'u becomes a, off by at most e = 2 sqrt(h) (d + 8) 2**-24 in length: each
-of h elements by (d + 8) 2**-24 (see `_fast`), and by 2**-24 sqrt(h) since Q was rounded. As |Q'u| >= |a| - e,
+so a pair of rows is left where this is below what is looked for, and the rest is multiplied only where it is not. Codes
+are made of lead and rest alone, since the head of rows in a narrow cone is so large that all others would be coarse
+beside it. Rows are put in an order in which near ones are together: it is groups of rows whose rest is multiplied.
 
-    |rest|^2  <=  1 - |a|^2 + 3 e          Q'u . Q'v  <=  a . b + 3 e
-
-for the first of which 1 - |a|^2 + 4 e is kept, since |a|^2 is summed in float32. The vectors are then longer than 1 by
-up to 2 e, so that the bound of the codes' errors, which are below 1, is short of up to 4 e: together below 8 e.
+In float32 Ru becomes t, off by at most e = sqrt(d) (d + 16) 2**-24 in length: each element by d 2**-24 / (1 - d 2**-24)
+(see `_fast`), and by 2 sqrt(d) 2**-24 since R was rounded twice. So t . t' is off by at most 2 e + e e, and as |t| is
+up to 1 + e the bound of the codes' errors, which are below 1, is short of up to 2 e: together below 5 e.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 
 from wordgeo import _graph
 from wordgeo.embeddings import Embeddings
-from wordgeo.query.screens import F32, F64, I64, ROWS_A_COPY, FloatScreen, Int8Codes
+from wordgeo.query.screens import F32, F64, GROUP, I64, FloatScreen, Int8Codes
 from wordgeo.threads import limit_blas, run_blocks
 
 __all__ = ["LeadingCopy"]
 
-MOST_DIMENSIONS = 1024  # e is at most 0.004
-PAIRS_TO_REPAY = 1 << 26  # of a word and a row; and for each element of a square matrix, since axes have to be found:
-PAIRS_AN_ELEMENT = 1000
-SAMPLE_ROWS = 2048
+MOST_DIMENSIONS = 1024  # e is at most 0.002
+WORTH = 0.93  # share of all dimensions that leading ones may take: other things take time too; less, of n words,
+WORDS_A_DIMENSION = 17  # times dimensions / n, for turning the rows (both measured)
+PAIRS_AN_ELEMENT = 1000  # of the square matrix whose axes have to be found: pairs of a word and a row
+SAMPLE_GROUPS = 128  # of rows
 SAMPLE_WORDS = 32
 STEP = 16  # dimensions
-CODE_ERROR = 0.016  # about, of a product of codes
-ELEMENTS_A_ROW = 16_000  # of products of codes take as long as a row that they let through (measured)
-WORTH = 0.75
+CODE_ERROR = 0.012  # about, of a product of codes
+AGAIN = 1.35  # times as long as of the leading elements takes a product of the rest (measured)
+ROWS_AT_ONCE = 1024
+CELL_AXES = 8
 
 
 class LeadingCopy(Int8Codes):
-    """Codes of rows along some axes, with the length of what these leave out: h + 1 elements."""
+    """Codes of rows along their principal axes, the first `leading` steps of which are multiplied first."""
 
     @classmethod
     def of(cls, embeddings: Embeddings, n: int, k: int) -> LeadingCopy | None:
         """For the k nearest of the first n words; None where whole products are about as fast."""
         size, d = embeddings.vectors.shape
-        if d > MOST_DIMENSIONS or n * size < max(PAIRS_TO_REPAY, PAIRS_AN_ELEMENT * d * d):
+        most = d * (WORTH - WORDS_A_DIMENSION * d / n)
+        if d > MOST_DIMENSIONS or most < STEP or n * size < PAIRS_AN_ELEMENT * d * d or size < GROUP:
             return None
         scale = FloatScreen.of(embeddings).scale
         if not np.isfinite(scale).all():  # products in float32 would not be known
             return None
         limit_blas()
-        rows, words = _some(size, SAMPLE_ROWS), _some(n, SAMPLE_WORDS)
+        rows = (GROUP * _some(size // GROUP, SAMPLE_GROUPS)[:, None] + np.arange(GROUP)).ravel()
+        words = _some(n, SAMPLE_WORDS)
         of_rows, of_words = (embeddings.vectors[some] * scale[some, None] for some in (rows, words))
         axes = _principal_axes(of_rows)
         of_rows, of_words = _products(of_rows, axes), _products(of_words, axes)
         # As many of these rows are above it as there will be when a quarter of all rows was met.
         among = max(1, min(round(4 * k * len(rows) / size), len(rows)))
-        h = _dimensions(of_words, of_rows, words[:, None] == rows, among)
-        return None if h is None else cls(embeddings.vectors, embeddings.norms, _evened(axes[:h]))
+        h = _dimensions(of_words, of_rows, words[:, None] == rows, among, most)
+        return None if h is None else cls(embeddings.vectors, embeddings.norms, axes, h, n)
 
-    def __init__(self, vectors: F32, norms: F64, axes: F32) -> None:
-        n, (h, d) = len(vectors), axes.shape
-        super().__init__(n, h + 1)
-        self.error = 2 * h**0.5 * (d + 8) * 2.0**-24
+    def __init__(self, vectors: F32, norms: F64, axes: F32, h: int, words: int) -> None:
+        n, d = vectors.shape
+        super().__init__(n, d)
+        self.leading = h // 4
+        h = 4 * self.leading
+        self._leading_errors, self.head, self.rest = np.zeros((3, len(self.scales)), dtype=np.float32)
+        self.error = d**0.5 * (d + 16) * 2.0**-24
+        order, self.near = _order(vectors, norms, axes[:CELL_AXES], words)
+        axes = np.concatenate([_evened(axes[1 : h + 1]), _evened(axes[h + 1 :]), axes[:1]])
 
         def fill(begin: int) -> None:
-            run = slice(begin, begin + ROWS_A_COPY)
-            turned = np.empty((len(norms[run]), h + 1), dtype=np.float32)
-            _graph.turn(vectors[run], norms[run], axes, 4 * self.error, turned)
-            self.fill(turned, norms[run], begin)
+            run = slice(begin, begin + ROWS_AT_ONCE)
+            some, lengths = vectors[order[run]], norms[order[run]]
+            turned = np.empty_like(some)
+            _graph.turn(some, lengths, axes, h, turned, self.head[run], self.rest[run])
+            self.fill(turned, lengths, begin)
 
-        run_blocks(fill, [(begin,) for begin in range(0, n, ROWS_A_COPY)])
+        run_blocks(fill, [(begin,) for begin in range(0, n, ROWS_AT_ONCE)])
+        self.order = order
+
+    @property
+    def leading_errors(self) -> F32:
+        """The errors of the leading elements alone."""
+        return self._leading_errors
+
+    def numbers(self) -> F32:
+        """What goes with the codes of each row."""
+        return self.numbers_with(self.head, self.rest)
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""
-        return super().slack(errors) + np.float32(8 * self.error)
+        return super().slack(errors) + np.float32(5 * self.error)
+
+
+def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray[np.uint32], I64]:
+    """Rows in cells of near ones, the words first; and how many of the others are before each place of a word."""
+    points = np.empty((len(vectors), len(axes)), dtype=np.float32)
+
+    def project(begin: int) -> None:
+        run = slice(begin, begin + ROWS_AT_ONCE)
+        lengths = np.where(norms[run] > 0, norms[run], 1)[:, None]
+        points[run] = _products(vectors[run], axes) / lengths
+
+    run_blocks(project, [(begin,) for begin in range(0, len(vectors), ROWS_AT_ONCE)])
+    order = np.empty(len(vectors), dtype=np.uint32)
+    _graph.cells(points, order, np.empty_like(order))
+    is_word = order < words
+    before: I64 = np.cumsum(~is_word)
+    return np.concatenate([order[is_word], order[~is_word]]), before[is_word]
 
 
 def _some(n: int, most: int) -> I64:
@@ -105,21 +143,25 @@ def _evened(axes: F32) -> F32:
     return np.ascontiguousarray(mixed, dtype=np.float32)
 
 
-def _dimensions(words: F32, rows: F32, same: np.ndarray, among: int) -> int | None:
-    """How many leading dimensions make the graph the fastest, by a sample along the axes; None for all of them."""
+def _dimensions(words: F32, rows: F32, same: np.ndarray, among: int, most: float) -> int | None:
+    """How many leading dimensions make the graph the fastest, by a sample along the axes.
+
+    None where what they take is not below `most` dimensions.
+    """
     d = rows.shape[1]
     whole = _products(words, rows)
     whole[same] = -1
     floors = np.partition(whole, -among, axis=1)[:, -among, None] - CODE_ERROR
     products = np.zeros_like(whole)
-    best, least, done = None, WORTH * d, 0
-    for h in range(2 * STEP - 1, d, STEP):
-        if h + 1 >= least:
+    best, least, done = None, most, 0
+    for h in range(STEP, d, STEP):
+        if h >= least:
             break
         products += _products(np.ascontiguousarray(words[:, done:h]), np.ascontiguousarray(rows[:, done:h]))
         rest = np.outer(np.linalg.norm(words[:, h:], axis=1), np.linalg.norm(rows[:, h:], axis=1))
-        more = np.mean(products + rest >= floors) - np.mean(whole >= floors)
-        if h + 1 + ELEMENTS_A_ROW * more < least:
-            best, least = h, h + 1 + ELEMENTS_A_ROW * float(more)
+        again = np.mean((products + rest >= floors).reshape(len(words), -1, GROUP).any(axis=2))
+        takes = h + AGAIN * float(again) * (d - h)
+        if takes < least:
+            best, least = h, takes
         done = h
     return best

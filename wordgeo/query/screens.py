@@ -41,6 +41,7 @@ WAITING_A_QUERY = 1024
 GROUP = 16  # rows that the codes hold together
 ROWS_A_FLAG = 64  # of int8 products; tiles are multiples of it
 ROWS_A_COPY = GROUP << 9
+SMALLEST_SCALE = 1e-12
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -194,22 +195,43 @@ class FloatScreen:
 
 
 class Int8Codes:
-    """Vectors as int8 codes (see _kernels/quantised.h), in groups of rows."""
+    """Vectors as int8 codes (see _kernels/quantised.h), in groups of rows.
+
+    For graphs they may be in another `order` (the row that each place holds, uint32 [rows]), and have `leading` steps
+    of four elements that are multiplied first.
+    """
+
+    order: npt.NDArray[np.uint32] | None = None
+    near: I64 | None = None  # for each place of a word, how many others come before those that are near it
 
     def __init__(self, n: int, d: int) -> None:
         rows = -(-n // GROUP) * GROUP
         self.steps = -(-d // 4)
         self.codes = np.empty(rows * self.steps * 4, dtype=np.uint8)
         self.codes[-GROUP * self.steps * 4 :] = 128  # where rows are missing
-        self.scales, self.errors = np.zeros(rows, dtype=np.float32), np.zeros(rows, dtype=np.float32)
+        self.scales, self.errors = np.zeros((2, rows), dtype=np.float32)
+
+    @cached_property
+    def leading(self) -> int:
+        """All of the steps."""
+        return self.steps
+
+    @property
+    def leading_errors(self) -> F32:
+        """The errors of the leading elements alone."""
+        return self.errors
 
     def fill(self, vectors: F32, norms: F64, begin: int = 0) -> None:
         """Makes the codes of the rows from `begin` on, a multiple of 16."""
-        n = len(vectors)
-        codes, scales, errors = self.codes[begin * self.steps * 4 :], self.scales[begin:], self.errors[begin:]
+        n, d = vectors.shape
+        codes, scales = self.codes[begin * self.steps * 4 :], self.scales[begin:]
+        errors, leading_errors = self.errors[begin:], self.leading_errors[begin:]
 
         def some(first: int) -> None:
-            _fast.quantise(vectors, norms, first, min(ROWS_A_COPY, n - first), codes, scales, errors)
+            count = min(ROWS_A_COPY, n - first)
+            _fast.quantise(
+                vectors, norms, first, count, min(4 * self.leading, d), codes, scales, errors, leading_errors
+            )
 
         run_blocks(some, [(first,) for first in range(0, n, ROWS_A_COPY)])
 
@@ -223,15 +245,32 @@ class Int8Codes:
         """Memory of the copy."""
         return self.codes.nbytes + self.scales.nbytes + self.errors.nbytes
 
-    def as_queries(self, begin: int, end: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32], F32, F32]:
-        """Rows as queries, begin a multiple of 16: codes in one byte an element, corrections, scales, slack."""
+    def numbers(self) -> F32:
+        """What goes with the codes of each row, as `_graph.visit8` takes it: float32 [6, rows]."""
+        nothing = np.zeros_like(self.scales)
+        return self.numbers_with(nothing, nothing)
+
+    def numbers_with(self, head: F32, rest: F32) -> F32:
+        """The same with an element that codes do not have, and the lengths of what the leading ones leave out."""
+        # Instead of 0 it changes nothing, as the codes are 0. Instead of a smaller one, which is only beside a head, it
+        # changes a product by at most 127**2 d SMALLEST_SCALE / 127 < 2**-22 (d up to 1024), which slack covers.
+        scales = np.maximum(self.scales, np.float32(SMALLEST_SCALE))
+        units = np.float32(1) / scales
+        return np.stack([scales, units, self.errors, self.leading_errors, head * units, rest * units])
+
+    def as_queries(self, begin: int, end: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
+        """Rows as queries, begin a multiple of 16: codes in one byte an element, and corrections.
+
+        The second correction is for the elements behind the leading ones.
+        """
         stride = 4 * self.steps
         groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
         codes = np.empty((end - begin, 2, stride), dtype=np.int8)
         codes[:, 0] = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
         corrections = np.empty((end - begin, 2), dtype=np.int32)
         corrections[:, 0] = -128 * codes[:, 0].sum(axis=1, dtype=np.int32)
-        return codes, corrections, self.scales[begin:end], self.slack(self.errors[begin:end])
+        corrections[:, 1] = -128 * codes[:, 0, 4 * self.leading :].sum(axis=1, dtype=np.int32)
+        return codes, corrections
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""

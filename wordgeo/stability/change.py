@@ -13,7 +13,7 @@ from wordgeo.errors import OptionError
 from wordgeo.query.graph import overlaps
 from wordgeo.stability.alignment import align, shared_vocabulary
 from wordgeo.stability.intervals import FrequencyBands
-from wordgeo.stability.lists import nearest
+from wordgeo.stability.lists import nearest_in_each
 from wordgeo.validate import whole_number
 from wordgeo.vocabulary import Vocabulary
 
@@ -79,7 +79,7 @@ def change_of(
         raise OptionError(f"neighbors is {neighbors}; the models share {len(shared)} words, so give less than that")
     left, right = found.source.vectors[rows_a].astype(np.float64), found.target.vectors[rows_b].astype(np.float64)
     everything = np.arange(len(shared))
-    lists = [nearest(model, shared, everything, neighbors, threads)[0] for model in (a, b)]
+    lists = [rows for rows, _ in nearest_in_each((a, b), shared, everything, neighbors, threads)]
     return PairChange(
         shared=shared,
         cosine=1 - (left * right).sum(axis=1),

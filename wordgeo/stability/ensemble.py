@@ -19,7 +19,7 @@ from wordgeo.formats.ensemble import ENSEMBLE_MARKER, read_manifest
 from wordgeo.query import WordVectors
 from wordgeo.query.graph import overlaps
 from wordgeo.results import Result, Table
-from wordgeo.stability.lists import nearest, same_words
+from wordgeo.stability.lists import nearest_in_each, same_words
 from wordgeo.stability.trust import TrustedAnswers, TrustedNeighbors, trusted_analogy, trusted_neighbors
 from wordgeo.system import available_memory
 from wordgeo.validate import whole_number
@@ -250,7 +250,7 @@ class Ensemble(Sequence[WordVectors]):
             raise OptionError("agreement compares models and here is one; train with runs=2 or more")
         k = self.check_k(k)
         rows = self.shared.rows(words)
-        lists = np.stack([nearest(model, self.shared, rows, k, threads)[0] for model in self])
+        lists = np.stack([found for found, _ in nearest_in_each(self, self.shared, rows, k, threads)])
         agreed: list[tuple[str, ...]] = []
         for begin in range(0, len(rows), WORDS_A_BLOCK):
             block = lists[:, begin : begin + WORDS_A_BLOCK]

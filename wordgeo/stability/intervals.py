@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wordgeo.threads import run_blocks
+
 __all__ = ["LEAST_MODELS", "FrequencyBands", "frequency_bands", "jackknife", "members", "word_bootstrap"]
 
 LEAST_MODELS = 5  # a spread from fewer is no estimate
 RESAMPLES = 2000
+DRAWS_AT_ONCE = 1 << 16
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -53,7 +56,9 @@ def jackknife(total: F64, of_model: F64, level: float = 0.95) -> tuple[F64, F64]
     return mean - half, mean + half
 
 
-def word_bootstrap(values: F64, *, level: float = 0.95, seed: int = 1) -> tuple[F64, F64] | None:
+def word_bootstrap(
+    values: F64, *, level: float = 0.95, seed: int = 1, threads: int | None = None
+) -> tuple[F64, F64] | None:
     """Percentile interval of means over words: values [words, measures], ends [measures]; None for fewer than 2 words.
 
     It says how far the mean would be another one with other words of the same kind, the models being these.
@@ -61,11 +66,16 @@ def word_bootstrap(values: F64, *, level: float = 0.95, seed: int = 1) -> tuple[
     words = len(values)
     if words < 2:
         return None
-    generator = np.random.default_rng(seed)
     means = np.empty((RESAMPLES, values.shape[1]))
-    for i in range(RESAMPLES):
-        counts = np.bincount(generator.integers(words, size=words), minlength=words)
-        means[i] = counts @ values
+    size = max(1, DRAWS_AT_ONCE // words)
+
+    def resample(begin: int) -> None:
+        draws = np.random.default_rng([seed, begin])  # its own, so that threads change nothing
+        block = means[begin : begin + size]
+        chosen = draws.integers(words, size=(len(block), words)) + words * np.arange(len(block))[:, None]
+        block[:] = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape) @ values
+
+    run_blocks(resample, [(begin,) for begin in range(0, RESAMPLES, size)], threads)
     low, high = np.quantile(means / words, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -17,13 +18,24 @@ from wordgeo.stability.intervals import members
 from wordgeo.threads import run_blocks
 from wordgeo.vocabulary import Vocabulary
 
-__all__ = ["JOINT", "PAIRWISE", "PairSums", "chance", "compare_lists", "nearest", "same_words", "second_order"]
+__all__ = [
+    "JOINT",
+    "PAIRWISE",
+    "PairSums",
+    "chance",
+    "compare_lists",
+    "nearest",
+    "nearest_in_each",
+    "same_words",
+    "second_order",
+]
 
 PAIRWISE = ("overlap", "jaccard", "rbo", "second_order")
 JOINT = ("joint_overlap", "joint_jaccard")
 NUMBERS_A_BLOCK = 1 << 20  # similarities of pairs of models at a time
 WORDS_A_BLOCK = 1 << 13
 SECOND_ORDER_WORDS = 1 << 9  # at a time, so that what is made of them stays in the processor's caches
+GUESSES = 3  # models from whose neighbours those of the next are guessed
 GRAPH_WORDS = 512  # fewer words ask one by one
 
 F64 = npt.NDArray[np.float64]
@@ -39,15 +51,18 @@ def same_words(a: Vocabulary, b: Vocabulary) -> bool:
 
 
 def nearest(
-    model: Embeddings, shared: Vocabulary, rows: I64, k: int, threads: int | None = None
+    model: Embeddings, shared: Vocabulary, rows: I64, k: int, threads: int | None = None, guess: Sequence[I64] = ()
 ) -> tuple[I64, npt.NDArray[np.float32]]:
-    """The k nearest shared words to shared words, both in rows of `shared`: rows int64 and cosines float32 [n, k]."""
+    """The k nearest shared words to shared words, both in rows of `shared`: rows int64 and cosines float32 [n, k].
+
+    `guess` are such rows of other models, from which it is found sooner.
+    """
     same = same_words(model.vocabulary, shared)
     first = len(rows) >= GRAPH_WORDS and np.array_equal(rows, np.arange(len(rows)))
     if first or (not same and len(rows) >= GRAPH_WORDS):
         own = model if same else Embeddings(shared, model.vectors[model.vocabulary.rows(shared.words)])
         if first:
-            graph = neighbor_graph(own, k=k, n=len(rows), threads=threads)
+            graph = neighbor_graph(own, k=k, n=len(rows), guess=guess, threads=threads)
             return graph.rows, graph.scores
         return top_k(own, own.vectors[rows], k=k, exclude=rows[:, None], threads=threads)
     if same:
@@ -60,6 +75,17 @@ def nearest(
     to_shared = np.full(len(model), -1, dtype=np.int64)
     to_shared[places] = np.arange(len(places))
     return to_shared[found], scores
+
+
+def nearest_in_each(
+    models: Iterable[Embeddings], shared: Vocabulary, rows: I64, k: int, threads: int | None = None
+) -> Iterator[tuple[I64, npt.NDArray[np.float32]]]:
+    """The same for one model after the other; what was near in the last ones is likely to be near in the next."""
+    before: deque[I64] = deque(maxlen=GUESSES)
+    for model in models:
+        found = nearest(model, shared, rows, k, threads, list(before))
+        before.append(found[0])
+        yield found
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +108,7 @@ def compare_lists(
     shared: Vocabulary,
     rows: I64,
     lists: I64,
+    cosines: npt.NDArray[np.float32],
     bands: I64,
     *,
     p: float = 0.9,
@@ -90,7 +117,8 @@ def compare_lists(
 ) -> PairSums:
     """Compares `lists` int64 [M, n, k], the neighbours of `rows` int64 [n] in each model, block by block.
 
-    `bands` int64 [n] numbers the band of each word; `second` asks for the second-order similarity as well.
+    `cosines` float32 [M, n, k] are theirs, `bands` int64 [n] numbers the band of each word, and `second` asks for the
+    second-order similarity as well.
     """
     count, n, _ = lists.shape
     pairs = tuple(combinations(range(count), 2))
@@ -104,7 +132,9 @@ def compare_lists(
         found = overlaps(list(lists[:, block]), p=p, threads=threads)
         values = {name: getattr(found, name) for name in measures if name != "second_order"}
         if second:
-            values["second_order"] = second_order(models, places, rows[block], lists[:, block], threads)
+            values["second_order"] = second_order(
+                models, places, rows[block], lists[:, block], cosines[:, block], threads
+            )
         member = (bands[block][None, :] == np.arange(len(in_bands["overlap"]))[:, None]).astype(np.float64)
         for name, value in values.items():
             words[name][block] = value.mean(axis=1)
@@ -120,13 +150,14 @@ def second_order(
     places: Sequence[I64 | None],
     rows: I64,
     lists: I64,
+    cosines: npt.NDArray[np.float32],
     threads: int | None = None,
 ) -> F64:
     """For each word and pair of models, the cosine of its similarities to the neighbours it has in either of them.
 
     s_i(w) = [cos_i(w, u) for u in N_i(w) ∪ N_j(w)], and the similarity is cos(s_i(w), s_j(w)): float64 [n, P], rounded
     to 12 decimals (Hamilton, Leskovec & Jurafsky 2016). `places[m]` int64 are the rows of shared words in model m
-    (None where they are the same), `lists` int64 [M, n, k] neighbours as rows of the shared words.
+    (None where they are the same), `lists` int64 [M, n, k] neighbours as rows of the shared words, `cosines` theirs.
     """
     count, n, _ = lists.shape
     found = np.empty((n, count * (count - 1) // 2))
@@ -135,13 +166,19 @@ def second_order(
 
     def work(begin: int) -> None:
         block = slice(begin, begin + SECOND_ORDER_WORDS)
-        found[block] = _second_order(models, places, rows[block], lists[:, block])
+        found[block] = _second_order(models, places, rows[block], lists[:, block], cosines[:, block])
 
     run_blocks(work, [(begin,) for begin in range(0, n, SECOND_ORDER_WORDS)], threads)
     return found
 
 
-def _second_order(models: Sequence[Embeddings], places: Sequence[I64 | None], rows: I64, lists: I64) -> F64:
+def _second_order(
+    models: Sequence[Embeddings],
+    places: Sequence[I64 | None],
+    rows: I64,
+    lists: I64,
+    known: npt.NDArray[np.float32],
+) -> F64:
     count, n, k = lists.shape
     flat = lists.transpose(1, 0, 2).reshape(n, count * k)
     order = np.argsort(flat, axis=1, kind="stable")
@@ -155,11 +192,12 @@ def _second_order(models: Sequence[Embeddings], places: Sequence[I64 | None], ro
     member[word, order // k, place] = 1
     union = np.full((n, width), -1, dtype=np.int64)
     union[word, place] = ordered
-    is_one = union >= 0
-    words, others = np.broadcast_to(rows[:, None], union.shape)[is_one], union[is_one]
     cosines = np.zeros((n, count, width))
+    cosines[word, order // k, place] = np.take_along_axis(known.transpose(1, 0, 2).reshape(n, count * k), order, axis=1)
     for m, (model, at) in enumerate(zip(models, places, strict=True)):
-        cosines[:, m][is_one] = cosine_pairs(model, *((words, others) if at is None else (at[words], at[others])))
+        wanted = (union >= 0) & (member[:, m] == 0)
+        words, others = np.broadcast_to(rows[:, None], union.shape)[wanted], union[wanted]
+        cosines[:, m][wanted] = cosine_pairs(model, *((words, others) if at is None else (at[words], at[others])))
     # Over a union, sums are those over one's own list, and those over what only the other has.
     own = cosines * member
     half = own @ cosines.mT

@@ -16,7 +16,7 @@ from wordgeo.query.graph import overlaps
 from wordgeo.stability.enough import runs_needed
 from wordgeo.stability.ensemble import Ensemble
 from wordgeo.stability.intervals import FrequencyBands, frequency_bands, jackknife, members, word_bootstrap
-from wordgeo.stability.lists import JOINT, PairSums, chance, compare_lists, nearest
+from wordgeo.stability.lists import JOINT, PairSums, chance, compare_lists, nearest_in_each
 from wordgeo.stability.report import BandStability, CurvePoint, Estimate, SpacePair, StabilityReport, WordStability
 from wordgeo.stability.spaces import space_distances
 from wordgeo.validate import number, whole_number
@@ -90,11 +90,12 @@ def stability(
     try:
         deepest = max(points[-1], min(KNN, len(shared) - 1) if spaces else 0)
         lists = np.empty((len(ensemble), len(rows), deepest), dtype=np.int64)
-        for i, model in enumerate(ensemble):
-            lists[i] = nearest(model, shared, rows, deepest, threads)[0]
+        cosines = np.empty((len(ensemble), len(rows), k), dtype=np.float32)
+        for i, (found, scores) in enumerate(nearest_in_each(ensemble, shared, rows, deepest, threads)):
+            lists[i], cosines[i] = found, scores[:, :k]
             shown.advance(1)
         bands = frequency_bands(shared.counts, rows)
-        sums = compare_lists(list(ensemble), shared, rows, lists[:, :, :k], bands.of, p=p, threads=threads)
+        sums = compare_lists(list(ensemble), shared, rows, lists[:, :, :k], cosines, bands.of, p=p, threads=threads)
         shown.advance(1)
         needed = runs_needed(sums, level)
         at = [_point(lists[:, :, :x], x, len(shared), p, threads) for x in points]
@@ -111,8 +112,8 @@ def stability(
         shares=tuple(len(shared) / len(model) for model in ensemble),
         missing=missing,
         by=bands.by,
-        overall=_overall(sums, bands, expected, level, seed),
-        bands=_bands(sums, bands, level, seed),
+        overall=_overall(sums, bands, expected, level, seed, threads),
+        bands=_bands(sums, bands, level, seed, threads),
         curve=tuple(at),
         pairs=tuple((a, b, float(x)) for (a, b), x in zip(sums.pairs, _pair_means(sums, "overlap", rows), strict=True)),
         spaces=of_spaces,
@@ -151,18 +152,21 @@ def _chosen(
 
 
 def _overall(
-    sums: PairSums, bands: FrequencyBands, expected: dict[str, float], level: float, seed: int
+    sums: PairSums, bands: FrequencyBands, expected: dict[str, float], level: float, seed: int, threads: int | None
 ) -> tuple[Estimate, ...]:
     everything = np.ones(len(bands.of), dtype=bool)
-    return _estimates(sums, everything, {name: x.sum(axis=0) for name, x in sums.bands.items()}, expected, level, seed)
+    of_pairs = {name: x.sum(axis=0) for name, x in sums.bands.items()}
+    return _estimates(sums, everything, of_pairs, expected, level, seed, threads)
 
 
-def _bands(sums: PairSums, bands: FrequencyBands, level: float, seed: int) -> tuple[BandStability, ...]:
+def _bands(
+    sums: PairSums, bands: FrequencyBands, level: float, seed: int, threads: int | None
+) -> tuple[BandStability, ...]:
     found = []
     for i, name in enumerate(bands.names):
         mine = bands.of == i
         of_pairs = {measure: x[i] for measure, x in sums.bands.items()}
-        found.append(BandStability(name, int(mine.sum()), _estimates(sums, mine, of_pairs, {}, level, seed)))
+        found.append(BandStability(name, int(mine.sum()), _estimates(sums, mine, of_pairs, {}, level, seed, threads)))
     return tuple(found)
 
 
@@ -173,10 +177,11 @@ def _estimates(
     expected: dict[str, float],
     level: float,
     seed: int,
+    threads: int | None,
 ) -> tuple[Estimate, ...]:
     """Means over some words, `of_pairs` being the sums over them for each pair of models."""
     values = np.stack([x[mine] for x in sums.words.values()], axis=1)
-    over_words = word_bootstrap(values, level=level, seed=seed)
+    over_words = word_bootstrap(values, level=level, seed=seed, threads=threads)
     in_model = members(sums.pairs, sums.pairs[-1][1] + 1)
     found = []
     for i, name in enumerate(sums.words):

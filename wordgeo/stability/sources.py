@@ -13,7 +13,7 @@ from wordgeo.query.search import cosine_pairs
 from wordgeo.results import Result, Table
 from wordgeo.stability.ensemble import Ensemble
 from wordgeo.stability.intervals import word_bootstrap
-from wordgeo.stability.lists import nearest
+from wordgeo.stability.lists import nearest, nearest_in_each
 from wordgeo.validate import whole_number
 
 __all__ = ["SourceOfVariation", "VariationReport", "variation"]
@@ -90,16 +90,16 @@ def variation(
     near = nearest(everything[0], shared, rows, k, threads)[0]
     found = []
     for name, ensemble in ensembles.items():
-        lists = np.stack([nearest(model, shared, rows, k, threads)[0] for model in ensemble])
+        lists = [each for each, _ in nearest_in_each(ensemble, shared, rows, k, threads)]
         cosines = []
         for model in ensemble:
             own = model.vocabulary.rows(shared.words)
             cosines.append(cosine_pairs(model, own[np.repeat(rows, k)], own[near.ravel()]).astype(np.float64))
         of_word = np.var(cosines, axis=0, ddof=1).reshape(-1, k).mean(axis=1)
-        ends = word_bootstrap(of_word[:, None], seed=seed)
+        ends = word_bootstrap(of_word[:, None], seed=seed, threads=threads)
         low, high = (float("nan"),) * 2 if ends is None else (float(x[0]) for x in ends)
         variance = float(of_word.mean())
-        overlap = float(overlaps(list(lists), threads=threads).overlap.mean())
+        overlap = float(overlaps(lists, threads=threads).overlap.mean())
         found.append(
             SourceOfVariation(name, _varies(ensemble), len(ensemble), overlap, variance, low, high, variance**0.5)
         )
