@@ -118,6 +118,10 @@ def test_runs_make_an_ensemble(wordgeo, text, tmp_path) -> None:
     assert [one["provenance"]["seed"] for one in found] == [1, 2]
     assert len(wg.load(tmp_path / "runs")) == 2
     assert json.loads(good(wordgeo("info", tmp_path / "runs", "--format", "json")))["results"] == found
+    shown = good(wordgeo("info", tmp_path / "runs"))
+    assert shown.count("skipgram") == 1 and "all 2 models" in shown
+    ends = [line.split()[1:] for line in shown.splitlines() if "run-00" in line]
+    assert [end[0] for end in ends] == ["1", "2"]  # their seeds
     scored = json.loads(good(wordgeo("eval", tmp_path / "runs", "--suite", "simlex999", "--format", "json")))
     assert len(scored["results"]) == 2
     done = wordgeo("odd", tmp_path / "runs", "king", "queen", "cat")

@@ -73,12 +73,17 @@ def joined(tables: Sequence[Table], names: Sequence[str], *, column: str) -> Tab
 
 
 def show_models(models: Sequence[tuple[str, Embeddings]], style: str) -> None:
-    """Prints what is known about one model, or about each of several as `show_all` does."""
-    from wordgeo.cli.reports import ModelInfo
+    """Prints what is known about one model, or about each of several as `show_all` does.
+
+    A table for people to read says only once what all of them have in common.
+    """
+    from wordgeo.cli.reports import ModelInfo, common_tables
 
     infos = [ModelInfo.of(model, name) for name, model in models]
     if len(infos) == 1:
         show(infos[0], style)
+    elif style == "table":
+        click.echo("\n\n".join(table.to_text() for table in common_tables(infos)))
     else:
         show_all(infos, [name for name, _ in models], style, column="model")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wordgeo.results import Result, Table
@@ -11,7 +11,7 @@ from wordgeo.results import Result, Table
 if TYPE_CHECKING:
     from wordgeo.embeddings import Embeddings
 
-__all__ = ["ModelInfo", "Similarity"]
+__all__ = ["ModelInfo", "Similarity", "common_tables"]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -42,12 +42,27 @@ class ModelInfo(Result):
         tokens = None if model.counts is None else int(model.counts.sum())
         return cls(path, len(model), model.dimensions, tokens, model.provenance)
 
+    def properties(self) -> dict[str, Any]:
+        """All that is known by name, nested properties as `outer.inner`."""
+        tokens = {} if self.tokens is None else {"tokens": self.tokens}
+        own = {"model": self.path, "words": self.words, "dimensions": self.dimensions, **tokens}
+        return {**own, **dict(_flat(self.provenance))}
+
     def tables(self) -> list[Table]:
-        """Name and value of each property, nested ones as `outer.inner`."""
-        rows = [("model", self.path), ("words", self.words), ("dimensions", self.dimensions)]
-        if self.tokens is not None:
-            rows.append(("tokens", self.tokens))
-        return [Table(("property", "value"), [*rows, *_flat(self.provenance)])]
+        """Name and value of each property."""
+        return [Table(("property", "value"), list(self.properties().items()))]
+
+
+def common_tables(infos: Sequence[ModelInfo]) -> list[Table]:
+    """What several models have in common, once, and a row for each with what they have not."""
+    properties = [info.properties() for info in infos]
+    names = list(dict.fromkeys(name for known in properties for name in known))
+    same = [name for name in names if all(name in known and known[name] == properties[0][name] for known in properties)]
+    others = [name for name in names if name not in same]
+    return [
+        Table(("property", "value"), [(name, properties[0][name]) for name in same], f"all {len(infos)} models"),
+        Table(tuple(others), [tuple(known.get(name) for name in others) for known in properties]),
+    ]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
