@@ -132,18 +132,6 @@ cdef inline Py_ssize_t stretch(Py_ssize_t seen, size_t room) noexcept nogil:
     return seen if seen > least else least
 
 
-cdef inline Py_ssize_t select_flagged(const float *values, const float *errors, const uint8_t *flags, Py_ssize_t count,
-                                      float floor, uint32_t *chosen) noexcept nogil:
-    # The i < count where values[i] + errors[i] is not below floor, among those that `tile8` flags; returns how many.
-    cdef size_t found = 0, begin = 0, end, n = <size_t> count
-    while begin < n:
-        end = begin + 64 if n - begin > 64 else n
-        if flags[begin // 64]:
-            found += kernels.select_sum(values, errors, begin, end, floor, chosen + found)
-        begin = end
-    return <Py_ssize_t> found
-
-
 cdef inline void first_floor(pool *waiting, const float *values, const float *errors, float slack, Py_ssize_t count,
                              size_t others, float *most) noexcept nogil:
     # A floor from the first rows that are seen, before any is offered. They are dealt out to some classes, and of the

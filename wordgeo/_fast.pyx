@@ -25,7 +25,7 @@ reference.py; `overlaps` is held against sets (tests).
 """
 
 cdef enum:
-    ROWS_AHEAD = 8  # how early a row is asked for
+    PAIRS_AHEAD = 8  # how early the rows of a pair are asked for
 
 cdef const kernel_set *kernels = wordgeo_kernel_sets[0]
 
@@ -82,7 +82,7 @@ def pair_scores(
     cdef size_t d = <size_t> matrix.shape[1]
     with nogil:
         for i in range(a.shape[0]):
-            ahead = i + ROWS_AHEAD
+            ahead = i + PAIRS_AHEAD
             if ahead < a.shape[0]:
                 fetch(&matrix[a[ahead], 0], d)
                 fetch(&matrix[b[ahead], 0], d)
@@ -283,6 +283,18 @@ def quantise_queries(
         for q in range(unit.shape[0]):
             errors[q] = <float> quantise_query(&unit[q, 0], <size_t> unit.shape[1], <size_t> codes.shape[2] // 4,
                                                parts, &codes[q, 0, 0], &codes[q, 1, 0], &corrections[q, 0], &scales[q])
+
+
+cdef inline Py_ssize_t select_flagged(const float *values, const float *errors, const uint8_t *flags, Py_ssize_t count,
+                                      float floor, uint32_t *chosen) noexcept nogil:
+    # The i < count where values[i] + errors[i] is not below floor, among those that `tile8` flags; returns how many.
+    cdef size_t found = 0, begin = 0, end, n = <size_t> count
+    while begin < n:
+        end = begin + 64 if n - begin > 64 else n
+        if flags[begin // 64]:
+            found += kernels.select_sum(values, errors, begin, end, floor, chosen + found)
+        begin = end
+    return <Py_ssize_t> found
 
 
 def screen8(

@@ -51,7 +51,7 @@ def turn(
             out[i, d - 1] = 0
 
 
-def begin(
+def set_floors(
     pools,                             # INOUT pools of all words, empty
     const float[::1] floors,           # IN [words] what the k-th best of each is not below
 ):
@@ -147,7 +147,7 @@ def visit8(
     float[:, ::1] tile,                # scratch [words at a time, rows at a time, a multiple of 64]
     float[::1] needed,                 # scratch [rows in a first tile, which has fewer words in their place]
     uint32_t[::1] chosen,              # scratch [rows in a first tile]
-    uint8_t[:, ::1] flags,             # scratch [words at a time, rows at a time / 64]
+    uint8_t[:, ::1] flags,             # scratch [words at a time, rows at a time / 64], which goes unread
     float[::1] floors,                 # scratch [words at a time]
     float[::1] values,                 # scratch [MOST_QUERIES * rows at a time + 16]
     uint32_t[::1] places,              # scratch, as many

@@ -90,7 +90,7 @@ TARGET static void tile8_vnni(const wordgeo_rows8 *rows, const wordgeo_queries8 
 typedef struct {
     const uint8_t *codes;
     const float *scales, *units, *errors, *head, *rest, *needed;
-    float worst;          /* of the leading errors */
+    float worst_leading;  /* of their leading errors */
     size_t group, stride; /* the first, and rows from one query to the next among places */
     float *values;
     uint32_t *places;
@@ -125,7 +125,7 @@ TARGET static inline __attribute__((always_inline)) void sift8(found8 *of, const
         rest[g] = whole ? units[g] : _mm512_loadu_ps(of->rest + 16 * g);
     }
     for (size_t q = query; q < query + (size_t)count; q++, sums += groups) {
-        const float unit = queries->units[q], error = queries->leading_slack[q] + of->worst;
+        const float unit = queries->units[q], error = queries->leading_slack[q] + of->worst_leading;
         const __m512 floor = _mm512_set1_ps((queries->floors[q] + queries->slack[q] - error) * unit);
         const __m512 less = _mm512_set1_ps(error);
         __mmask16 which[4];
@@ -203,7 +203,7 @@ LEAD8(1, 1)
 enum { AT_A_TIME = 6 }; /* so many sums hide how long each step takes */
 
 /* What waits times the other codes. */
-TARGET static inline void again8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, int g,
+TARGET static inline void rest8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, int g,
                                  const waiting8 *those) {
     const __m512i *part = those->sum[g];
     const uint32_t *waiting = those->query[g];
@@ -255,13 +255,13 @@ TARGET static inline void again8(found8 *of, const wordgeo_rows8 *rows, const wo
         __m512 worst = _mm512_loadu_ps(rows->leading_errors + at);                                                     \
         for (int g = 1; g < GROUPS; g++)                                                                               \
             worst = _mm512_max_ps(worst, _mm512_loadu_ps(rows->leading_errors + at + 16 * g));                         \
-        of.worst = _mm512_reduce_max_ps(worst);                                                                        \
+        of.worst_leading = _mm512_reduce_max_ps(worst);                                                                \
         for (; q + 6 <= queries->count; q += 6)                                                                        \
             lead8_6_##GROUPS(&of, rows, queries, q, &waiting);                                                         \
         for (; q < queries->count; q++)                                                                                \
             lead8_1_##GROUPS(&of, rows, queries, q, &waiting);                                                         \
         for (int g = 0; g < GROUPS; g++)                                                                               \
-            again8(&of, rows, queries, g, &waiting);                                                                   \
+            rest8(&of, rows, queries, g, &waiting);                                                                    \
     }
 
 TARGET static size_t leading8_vnni(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *values,

@@ -38,7 +38,7 @@ WORDS_AT_ONCE = 48  # blocks are multiples of it, and it is one of GROUP and of 
 ROWS_A_ROUND = 16 << 10  # that are no words: some hundredths of a second for a block of words, how long Ctrl-C waits
 WORDS_A_TILE = 192
 ROWS_A_TILE = 512
-FIRST_ROWS = 4 * ROWS_A_TILE  # what a word meets first, in one tile: the more, the better is its floor
+FIRST_ROWS = 4 * ROWS_A_TILE  # what a word without a floor meets first, in one tile: the more, the better is its floor
 LEAST_WAITING = 192
 MOST_KEPT = 32 << 20  # bytes
 WORDS_A_COUNT = 4096  # words whose lists are compared at a time
@@ -132,9 +132,9 @@ def _fill(
     pools = np.empty(n * _fast.pool_bytes(), dtype=np.uint8)
     held = np.zeros(n, dtype=np.int64)
     _fast.prepare_pools(lower, *waiting, pools)
+    products = _products(embeddings, n, k)  # which needs norms, so that they are made by all threads
     if sum(each.shape[1] for each in guessed) >= k:
-        _graph.begin(pools, _floors(embeddings, guessed, k, threads))
-    products = _products(embeddings, n, k)
+        _graph.set_floors(pools, _floors(embeddings, guessed, k, threads))
 
     threads = resolve_threads(threads)
     free = [

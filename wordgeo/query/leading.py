@@ -35,7 +35,7 @@ SAMPLE_GROUPS = 128  # of rows
 SAMPLE_WORDS = 32
 STEP = 16  # dimensions
 CODE_ERROR = 0.012  # about, of a product of codes
-AGAIN = 1.35  # times as long as of the leading elements takes a product of the rest (measured)
+REST_TAKES = 1.35  # times as long as of the leading elements takes a product of the rest (measured)
 ROWS_AT_ONCE = 1024
 CELL_AXES = 8
 
@@ -91,7 +91,7 @@ class LeadingCopy(Int8Codes):
 
     def numbers(self) -> F32:
         """What goes with the codes of each row."""
-        return self.numbers_with(self.head, self.rest)
+        return self._numbers(self.head, self.rest)
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""
@@ -159,8 +159,8 @@ def _dimensions(words: F32, rows: F32, same: np.ndarray, among: int, most: float
             break
         products += _products(np.ascontiguousarray(words[:, done:h]), np.ascontiguousarray(rows[:, done:h]))
         rest = np.outer(np.linalg.norm(words[:, h:], axis=1), np.linalg.norm(rows[:, h:], axis=1))
-        again = np.mean((products + rest >= floors).reshape(len(words), -1, GROUP).any(axis=2))
-        takes = h + AGAIN * float(again) * (d - h)
+        passing = np.mean((products + rest >= floors).reshape(len(words), -1, GROUP).any(axis=2))
+        takes = h + REST_TAKES * float(passing) * (d - h)
         if takes < least:
             best, least = h, takes
         done = h

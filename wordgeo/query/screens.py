@@ -202,7 +202,7 @@ class Int8Codes:
     """
 
     order: npt.NDArray[np.uint32] | None = None
-    near: I64 | None = None  # for each place of a word, how many others come before those that are near it
+    near: I64 | None = None  # for each place of a word, how many of the other rows lie before it in their order
 
     def __init__(self, n: int, d: int) -> None:
         rows = -(-n // GROUP) * GROUP
@@ -240,17 +240,11 @@ class Int8Codes:
         """The largest error."""
         return float(self.errors.max(initial=0.0))
 
-    @property
-    def nbytes(self) -> int:
-        """Memory of the copy."""
-        return self.codes.nbytes + self.scales.nbytes + self.errors.nbytes
-
     def numbers(self) -> F32:
         """What goes with the codes of each row, as `_graph.visit8` takes it: float32 [6, rows]."""
-        nothing = np.zeros_like(self.scales)
-        return self.numbers_with(nothing, nothing)
+        return self._numbers(*np.zeros((2, len(self.scales)), dtype=np.float32))
 
-    def numbers_with(self, head: F32, rest: F32) -> F32:
+    def _numbers(self, head: F32, rest: F32) -> F32:
         """The same with an element that codes do not have, and the lengths of what the leading ones leave out."""
         # Instead of 0 it changes nothing, as the codes are 0. Instead of a smaller one, which is only beside a head, it
         # changes a product by at most 127**2 d SMALLEST_SCALE / 127 < 2**-22 (d up to 1024), which slack covers.
@@ -298,14 +292,14 @@ class Int8Copy(Int8Codes):
             super().__init__(n, d)
             self.fill(embeddings.vectors, norms)
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the copy."""
+        return self.codes.nbytes + self.scales.nbytes + self.errors.nbytes
+
     def keep(self, embeddings: Embeddings) -> None:
         """Writes the copy into the model's folder, where other processes map it instead of making their own."""
         write_kept(embeddings, self.codes, self.scales, self.errors)
-
-    def of_run(self, run: Run) -> tuple[npt.NDArray[np.uint8], F32, F32]:
-        """Codes, scales and errors of a run of rows that begins at a multiple of 16."""
-        begin, end = run.begin, -(-run.end // GROUP) * GROUP
-        return self.codes[begin * self.steps * 4 : end * self.steps * 4], self.scales[begin:end], self.errors[begin:end]
 
     def quantised(self, unit: F32, parts: int) -> tuple[npt.NDArray[np.int8], int, npt.NDArray[np.int32], F32, F32]:
         """Codes of unit queries in one or two bytes an element: codes, parts, corrections, scales, slack."""
