@@ -4,7 +4,8 @@ python benchmarks/query.py                     the whole table on random vectors
 python benchmarks/query.py --only graph        one part of it: neighbors, analogies, graph, leading, baseline or growth
 python benchmarks/query.py --model DIR         neighbours and analogies on a model of one's own, and its graph
                                                by leading principal axes and by whole products (--only leading)
-python benchmarks/query.py --models 10         as many models in the graph as it takes (3 by default)
+python benchmarks/query.py --models 10         as many made-up models in the graph as it takes (3 by default)
+python benchmarks/query.py --only graph --of DIR ...    the graph of models that were trained, of the same words
 
 Peers take part where they are installed: faiss, usearch, gensim. Those that would take very long get a part of the
 work, which the line says, and their time is multiplied. Ratios are peer / wordgeo unless a line says otherwise.
@@ -54,20 +55,25 @@ def analogies(options):
     print(bench(model, queries=options.queries, questions=0, rounds=options.rounds, gensim_evaluation=True), flush=True)
 
 
+def made_up(models):
+    """Of 90,000 × 200, each a noisy copy of one space."""
+    rng = np.random.default_rng(0)
+    base = rng.standard_normal((90_000, 200), dtype=np.float32)
+    for _ in range(models):
+        x = base + 0.5 * rng.standard_normal(base.shape, dtype=np.float32)
+        yield wg.from_arrays([f"w{i}" for i in range(len(x))], x)
+
+
 def graph(options):
     """Neighbours of 20,000 words in each of several models, and all overlaps, beside faiss and intersections."""
     import faiss
 
-    words, k, models = 20_000, 10, options.models
-    rng = np.random.default_rng(0)
-    base = rng.standard_normal((90_000, 200), dtype=np.float32)
-    names = [f"w{i}" for i in range(len(base))]
+    words, k = 20_000, 10
     faiss.omp_set_num_threads(resolve_threads())
     graphs, lists, seconds, peer = [], [], 0.0, 0.0
-    for _ in range(models):
-        x = base + 0.5 * rng.standard_normal(base.shape, dtype=np.float32)
-        x /= np.linalg.norm(x, axis=1, keepdims=True)
-        model = wg.from_arrays(names, x)
+    for model in map(wg.load, options.of) if options.of else made_up(options.models):
+        x = unit_rows(model)
+        model = wg.from_arrays(list(model.vocabulary), model.vectors)  # whose norms are not known yet
 
         def script(x=x):
             index = faiss.IndexFlatIP(x.shape[1])
@@ -79,7 +85,8 @@ def graph(options):
         seconds, graphs = seconds + took, [*graphs, found]
         took, found = timed(script)
         peer, lists = peer + took, [*lists, found]
-    print(f"neighbours of {words} words in {models} models of 90,000 × 200: {seconds:.2f} s, faiss flat {peer:.2f} s")
+    size = f"{len(graphs)} models of {len(x)} × {x.shape[1]}"
+    print(f"neighbours of {words} words in {size}: {seconds:.2f} s, faiss flat {peer:.2f} s")
     took, found = timed(lambda: overlaps([graph.rows for graph in graphs]))
     seconds += took
 
@@ -110,8 +117,8 @@ def leading(options):
     model.norms  # noqa: B018
     repays = axes.WORDS_A_DIMENSION
     copy = axes.LeadingCopy.of(model, words, k)
-    first = "all" if copy is None else f"the first {4 * copy.leading}"
-    print(f"{len(model)} × {model.dimensions}: {first} dimensions are multiplied for all pairs")
+    first = "whole products" if copy is None else "bounds by the first {} and {} dimensions".format(*copy.leading)
+    print(f"{len(model)} × {model.dimensions}: {first}")
     seconds: dict[int, list[float]] = {repays: [], 1 << 60: []}
     graphs = set()
     try:
@@ -170,6 +177,7 @@ def growth(options):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="a model for neighbours and analogies")
+    parser.add_argument("--of", nargs="+", help="models for the graph")
     parser.add_argument("--only", choices=PARTS, action="append", help="parts of the table")
     parser.add_argument("--words", type=int, default=400_000)
     parser.add_argument("--dimensions", type=int, default=300)

@@ -12,12 +12,13 @@ cdef extern from "kernels.h" nogil:
         size_t groups
         size_t steps
         const float *scales
-        size_t leading
+        size_t bounds
+        size_t *leading
         const float *units
         const float *errors
-        const float *leading_errors
-        const float *head
-        const float *rest
+        const float **bound_errors
+        const int16_t *head
+        const int16_t **rests
         const float *needed
     ctypedef struct queries8 "wordgeo_queries8":
         const int8_t *codes
@@ -27,11 +28,12 @@ cdef extern from "kernels.h" nogil:
         const int32_t *corrections
         const float *scales
         const float *floors
-        const float *head
-        const float *rest
-        const float *slack
-        const float *leading_slack
+        const int32_t *part_corrections
         const float *units
+        const float *slack
+        const float **bound_slack
+        const int16_t *head
+        const int16_t **rests
     ctypedef struct kernel_set "wordgeo_kernels":
         const char *name
         double (*dot)(const float *, const float *, size_t) noexcept nogil
@@ -72,7 +74,7 @@ cdef extern from "quantised.h" nogil:
         float floor
     ctypedef double (*quantise_kernel "wordgeo_quantise16")(const float *, double, size_t, int16_t *) noexcept nogil
     void quantise_rows "wordgeo_quantise_rows"(quantise_kernel, const float *, const double *, size_t, size_t, size_t,
-                                               size_t, uint8_t *, float *, float *, float *)
+                                               const int64_t *, size_t, uint8_t *, float *, float *, float *, size_t)
     double quantise_query "wordgeo_quantise_query"(const float *, size_t, size_t, int, int8_t *, int8_t *, int32_t *,
                                                    float *)
     float kth_highest "wordgeo_kth_highest"(float *, uint32_t *, size_t, size_t)

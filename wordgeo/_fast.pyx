@@ -256,17 +256,19 @@ def quantise(
     const double[::1] norms,           # IN [n]
     Py_ssize_t begin,                  # first row, a multiple of 16
     Py_ssize_t count,                  # rows
-    Py_ssize_t leading,                # elements, a multiple of 4 or all
+    const int64_t[::1] leading,        # IN [bounds] elements, multiples of 4 that ascend
     uint8_t[::1] codes,                # OUT, see _kernels/quantised.h
     float[::1] scales,                 # OUT [n up to a multiple of 16]
     float[::1] errors,                 # OUT [n up to a multiple of 16]
-    float[::1] leading_errors,         # OUT [n up to a multiple of 16] of these elements alone
+    float[:, :] leading_errors,        # OUT [bounds, as errors or more] of these elements alone
 ):
     """Codes of a run of rows."""
     with nogil:
         quantise_rows(kernels.quantise16, &matrix[0, 0], &norms[0], <size_t> begin, <size_t> count,
-                      <size_t> matrix.shape[1], <size_t> leading, &codes[0], &scales[0], &errors[0],
-                      &leading_errors[0])
+                      <size_t> matrix.shape[1], &leading[0] if leading.shape[0] else NULL,
+                      <size_t> leading.shape[0], &codes[0], &scales[0], &errors[0],
+                      &leading_errors[0, 0] if leading.shape[0] else NULL,
+                      <size_t> leading_errors.strides[0] // sizeof(float))
 
 
 def quantise_queries(

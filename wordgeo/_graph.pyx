@@ -4,7 +4,7 @@ Products of the rows I and J serve the rows of I, which look among J, and those 
 be among the k nearest waits in a pool for each word (see `_fast.screen8`, whose bounds hold here too).
 """
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.math cimport INFINITY, sqrt
 from libc.string cimport memcpy
 
@@ -14,15 +14,13 @@ from wordgeo._fast cimport (best_list, empty_pool, first_floor, gemm, kernels, k
 cdef extern from "kernels.h" nogil:
     enum:
         MOST_QUERIES "WORDGEO_MOST_QUERIES"
+        MOST_BOUNDS "WORDGEO_MOST_BOUNDS"
 
 cdef enum:  # the numbers that go with the codes of a row, or of a word, whose errors are what it adds to the bound
     SCALE
     UNIT           # one over the scale
     ERROR
-    LEADING_ERROR  # of the leading elements alone
-    HEAD           # an element that the codes do not have, and
-    REST           # the length of what the leading elements leave out, both in units
-    NUMBERS
+    BOUND_ERRORS   # of the elements up to each bound
 
 WORDS_A_SWEEP = MOST_QUERIES  # words whose floors are read at a time
 
@@ -31,23 +29,24 @@ def turn(
     const float[:, ::1] matrix,        # IN [n, d] rows
     const double[::1] norms,           # IN [n]
     const float[:, ::1] axes,          # IN [d, d] of unit length
-    Py_ssize_t leading,
+    const int64_t[::1] leading,        # IN [bounds]
     float[:, ::1] out,                 # OUT [n, d] products with the axes, the last of which are zero here
     float[::1] head,                   # OUT [n] and here, of rows at unit length
-    float[::1] rest,                   # OUT [n] lengths of those behind the leading ones, of rows at unit length
+    float[:, :] rests,                 # OUT [bounds, n] and here the lengths of those behind the leading ones
 ):
     """The products of rows with some axes."""
-    cdef Py_ssize_t i, d = matrix.shape[1], behind = d - 1 - leading
+    cdef Py_ssize_t i, bound, behind, d = matrix.shape[1]
     cdef double squares
     with nogil:
         gemm(&matrix[0, 0], &axes[0, 0], &out[0, 0], <int> matrix.shape[0], <int> d, <int> d, <int> d)
         for i in range(matrix.shape[0]):
-            head[i] = rest[i] = 0
-            if norms[i] > 0:
-                head[i] = <float> (out[i, d - 1] / norms[i])
-                if behind > 0:
-                    squares = kernels.dot(&out[i, leading], &out[i, leading], <size_t> behind)
-                    rest[i] = <float> (sqrt(squares) / norms[i])
+            head[i] = <float> (out[i, d - 1] / norms[i]) if norms[i] > 0 else 0
+            for bound in range(leading.shape[0]):
+                rests[bound, i] = 0
+                behind = d - 1 - leading[bound]
+                if norms[i] > 0 and behind > 0:
+                    squares = kernels.dot(&out[i, leading[bound]], &out[i, leading[bound]], <size_t> behind)
+                    rests[bound, i] = <float> (sqrt(squares) / norms[i])
             out[i, d - 1] = 0
 
 
@@ -130,13 +129,17 @@ def visit8(
     const float[:, ::1] matrix,        # IN [n, d] all rows
     const double[::1] norms,           # IN [n]
     const uint8_t[::1] codes,          # IN of all rows
-    const float[:, ::1] of_rows,       # IN [NUMBERS, n up to a multiple of 16]
+    const float[:, ::1] of_rows,       # IN [BOUND_ERRORS + bounds, n up to a multiple of 16]
+    const int16_t[:, :, ::1] row_pairs,     # IN [1 + bounds, as many, 2] an element beside the codes; the length of
+                                            # what is behind each bound, and the unit; all in units
     const uint32_t[::1] order,         # IN [n] the row of each place; codes and all that follows go by places
-    Py_ssize_t leading,                # groups of four elements that are multiplied first
+    const int64_t[::1] leading,        # IN [bounds] elements, in fours, of which each is made; of a single one all
     Py_ssize_t first,                  # the words I: first .. first + m
     const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] their int8 codes
-    const int32_t[:, ::1] corrections,      # IN [m, 2] for all elements, and for those that do not lead
-    const float[:, ::1] of_words,      # IN [NUMBERS, m]
+    const int32_t[:, ::1] corrections,      # IN [m, 2] the first for all elements
+    const int32_t[:, ::1] part_corrections,     # IN [m, bounds + 1] for those up to each bound, and behind the last
+    const float[:, ::1] of_words,      # IN [BOUND_ERRORS + bounds, m]
+    const int16_t[:, :, ::1] word_pairs,    # IN [1 + bounds, m, 2]
     Py_ssize_t begin,                  # the rows J, begin a multiple of 16
     Py_ssize_t end,
     bint both,                         # whether those of the rows J that are words look among I too
@@ -154,7 +157,7 @@ def visit8(
 ):
     """The same by int8 products; where those of the leading elements do not leave it open, of these alone."""
     cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, q, block = 0, high, i, found, word, row
-    cdef Py_ssize_t m = of_words.shape[1], words = held.shape[0], place
+    cdef Py_ssize_t m = of_words.shape[1], words = held.shape[0], place, bound
     cdef float error
     cdef float *products
     cdef bint unmet
@@ -163,7 +166,9 @@ def visit8(
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
     asked.stride, asked.parts, asked.floors = <size_t> word_codes.shape[2], 1, &floors[0]
-    rows.steps, rows.leading = asked.stride // 4, <size_t> leading
+    rows.steps, rows.bounds = asked.stride // 4, <size_t> leading.shape[0]
+    for bound in range(leading.shape[0]):
+        rows.leading[bound] = <size_t> leading[bound] // 4
     with nogil:
         unmet = waiting[order[first]].floor == -INFINITY and not both
         if unmet:  # see `first_floor`
@@ -175,15 +180,20 @@ def visit8(
             asked.codes, asked.corrections = &word_codes[block, 0, 0], &corrections[block, 0]
             asked.count = <size_t> high
             asked.scales, asked.units = &of_words[SCALE, block], &of_words[UNIT, block]
-            asked.slack, asked.leading_slack = &of_words[ERROR, block], &of_words[LEADING_ERROR, block]
-            asked.head, asked.rest = &of_words[HEAD, block], &of_words[REST, block]
+            asked.part_corrections, asked.slack = &part_corrections[block, 0], &of_words[ERROR, block]
+            asked.head = &word_pairs[0, block, 0]
+            for bound in range(leading.shape[0]):
+                asked.bound_slack[bound] = &of_words[BOUND_ERRORS + bound, block]
+                asked.rests[bound] = &word_pairs[1 + bound, block, 0]
             at = begin
             while at < end:
                 count = width if width < end - at else end - at
                 rows.codes, rows.groups = &codes[<size_t> at * asked.stride], <size_t> (count + 15) // 16
                 rows.scales, rows.units = &of_rows[SCALE, at], &of_rows[UNIT, at]
-                rows.errors, rows.leading_errors = &of_rows[ERROR, at], &of_rows[LEADING_ERROR, at]
-                rows.head, rows.rest = &of_rows[HEAD, at], &of_rows[REST, at]
+                rows.errors, rows.head = &of_rows[ERROR, at], &row_pairs[0, at, 0]
+                for bound in range(leading.shape[0]):
+                    rows.bound_errors[bound] = &of_rows[BOUND_ERRORS + bound, at]
+                    rows.rests[bound] = &row_pairs[1 + bound, at, 0]
                 for q in range(high):
                     floors[q] = waiting[order[first + block + q]].floor - asked.slack[q]
                 if unmet:
@@ -191,7 +201,7 @@ def visit8(
                     for q in range(high):
                         word, products = order[first + block + q], &tile[0, 0] + q * width
                         for i in range(count):
-                            products[i] += asked.head[q] * asked.scales[q] * rows.head[i] * rows.scales[i]
+                            products[i] += asked.head[2 * q] * asked.scales[q] * rows.head[2 * i] * rows.scales[i]
                         if waiting[word].floor == -INFINITY:
                             first_floor(&waiting[word], products, rows.errors, asked.slack[q], count, 1, &needed[0])
                         found = <Py_ssize_t> kernels.select_sum(products, rows.errors, 0, <size_t> count,

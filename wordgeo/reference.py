@@ -224,7 +224,7 @@ def quantise(
     norms: F64,
     begin: int,
     count: int,
-    leading: int,
+    leading: I64,
     codes: Any,
     scales: F32,
     errors: F32,
@@ -237,21 +237,22 @@ def quantise(
     for r in range(begin, begin + count):
         most = float(np.abs(matrix[r]).max())
         if most == 0:
-            scales[r] = errors[r] = leading_errors[r] = 0
+            scales[r] = errors[r] = leading_errors[:, r] = 0
             continue
-        step = most / 127.0
-        scaled = matrix[r].astype(np.float64) * (127.0 / most)
+        small = most < norms[r] * (127.0 / 30000)
+        step, inverse = (norms[r] / 30000, 30000 / norms[r]) if small else (most / 127.0, 127.0 / most)
+        scaled = matrix[r].astype(np.float64) * inverse
         whole = np.rint(scaled)
         padded = np.full(4 * steps, 128, dtype=np.uint8)
         padded[:d] = whole + 128
         groups[r // 16, :, r % 16] = padded.reshape(steps, 4)
         scales[r] = step / norms[r]
         off = 0.0
-        for first, last, error in ((0, leading, leading_errors), (leading, d, errors)):
+        for first, last, error in zip([0, *leading], [*leading, d], [*leading_errors, errors], strict=True):
             for start in range(first, last, 256):
                 run = slice(start, min(start + 256, last))
                 off += _squares(scaled[run] - whole[run])
-            error[r] = np.sqrt(off) * step / norms[r] * (1.0 + 1e-6) + 1e-6
+            error[r] = np.sqrt(off) * (step / norms[r]) * (1.0 + 1e-6) + 1e-6
 
 
 def quantise_queries(unit: F32, parts: int, codes: Any, corrections: Any, scales: F32, errors: F32) -> None:
@@ -291,13 +292,14 @@ def _squares(x: F64) -> float:
     return float(lanes[0])
 
 
-def turn(matrix: F32, norms: F64, axes: F32, leading: int, out: F32, head: F32, rest: F32) -> None:
+def turn(matrix: F32, norms: F64, axes: F32, leading: I64, out: F32, head: F32, rests: F32) -> None:
     """The products of rows with some axes."""
     turned = matrix.astype(np.float64) @ axes.T.astype(np.float64)
     lengths = np.where(norms > 0, norms, 1)
     out[:, :-1], out[:, -1] = turned[:, :-1], 0
     head[:] = turned[:, -1] / lengths
-    rest[:] = np.linalg.norm(turned[:, leading:-1], axis=1) / lengths
+    for first, rest in zip(leading, rests, strict=True):
+        rest[:] = np.linalg.norm(turned[:, first:-1], axis=1) / lengths
 
 
 def visit(
@@ -327,12 +329,15 @@ def visit8(
     norms: F64,
     codes: Any,
     of_rows: Any,
+    row_pairs: Any,
     order: npt.NDArray[np.uint32],
-    leading: int,
+    leading: I64,
     first: int,
     word_codes: Any,
     corrections: Any,
+    part_corrections: Any,
     of_words: F32,
+    word_pairs: Any,
     begin: int,
     end: int,
     both: bool,

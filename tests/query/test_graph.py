@@ -31,7 +31,8 @@ def products(request, monkeypatch):
     if request.param == "leading":
         monkeypatch.setattr(leading, "WORDS_A_DIMENSION", 0)
         monkeypatch.setattr(leading, "PAIRS_AN_ELEMENT", 0)
-        monkeypatch.setattr(leading, "_dimensions", lambda words, rows, *_: rows.shape[1] // 2)
+        bounds = lambda words, rows, *_: (rows.shape[1] // 12 * 4, rows.shape[1] // 6 * 4)  # noqa: E731
+        monkeypatch.setattr(leading, "_dimensions", bounds)
     monkeypatch.setattr(screens, "QUERIES_TO_REPAY", 1)
     monkeypatch.setattr(graph, "WORDS_A_BLOCK", 64)
     monkeypatch.setattr(graph, "WORDS_AT_ONCE", 16)

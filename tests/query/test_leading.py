@@ -28,31 +28,39 @@ def unit_rows(matrix):
 
 
 @given(
-    n=st.integers(1, 60), d=st.integers(2, 70), seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1),
+    n=st.integers(1, 60), d=st.integers(2, 70), seed=st.integers(0, 2**32 - 1),
+    shares=st.tuples(st.floats(0, 1), st.floats(0, 1)),
     noise=st.sampled_from([0.0, 1e-6, 0.01, 0.3, 10.0]), size=st.sampled_from([1e-17, 1.0, 1e17]),
     own=st.booleans(), words=st.integers(0, 60),
 )  # fmt: skip
 @settings(max_examples=150, deadline=None)
-def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, share, noise, size, own, words):
+def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, shares, noise, size, own, words):
     matrix = concentrated(n, d, max(1, d // 8), noise, seed) * np.float32(size)
     unit, norms = unit_rows(matrix)
     axes = _principal_axes(unit.astype(np.float32)) if own else _principal_axes(np.eye(d, dtype=np.float32))
-    copy = LeadingCopy(matrix, norms, axes, round(share * (d - 1)), min(words, n))
+    leading = [min(4 * round(part * (d - 1) / 4), d - 1) // 4 * 4 for part in sorted(shares)]
+    copy = LeadingCopy(matrix, norms, axes, leading, min(words, n))
     assert sorted(copy.order.tolist()) == list(range(n)) and (copy.order[: min(words, n)] < words).all()
-    codes, corrections = copy.as_queries(0, n)
+    leading, numbers, pairs = copy.for_graphs()
+    codes, corrections, parts = copy.as_queries(0, n, leading)
     groups = copy.codes.reshape(-1, copy.steps, GROUP, 4).swapaxes(1, 2).reshape(len(copy.scales), -1)
     codes, groups = codes[:, 0].astype(np.int64), groups[:n].astype(np.int64)
-    scales, units, errors, leading_errors, head, rest = (x[:n].astype(float) for x in copy.numbers())
-    slack, leading_slack = (copy.slack(x[:n]) for x in (copy.errors, copy.leading_errors))
+    scales, units, errors, *bound_errors = numbers[:, :n].astype(float)
+    head, rests, whole_units = (x[:n].astype(float) for x in (pairs[0, :, 0], pairs[1:, :, 0].T, pairs[1, :, 1]))
     cosines = (unit @ unit.T)[np.ix_(copy.order, copy.order)]
-    whole = codes @ groups.T + corrections[:, :1]
-    values = (whole + np.outer(head, head)) * np.outer(scales, scales)
-    assert (np.abs(values - cosines) <= errors + slack[:, None]).all()
-    first = 4 * copy.leading
-    leading = codes[:, :first] @ groups[:, :first].T + corrections[:, :1] - corrections[:, 1:]
-    bounds = (leading + np.outer(head, head) + np.outer(rest, rest)) * np.outer(scales, scales)
-    assert (bounds + leading_errors + leading_slack[:, None] >= cosines).all()
-    assert (leading_errors <= errors).all() and np.allclose(units[scales > 0] * scales[scales > 0], 1)
+    values = (codes @ groups.T + corrections[:, :1] + np.outer(head, head)) * np.outer(scales, scales)
+    assert (np.abs(values - cosines) <= errors + copy.slack(errors)[:, None]).all()
+    least = np.random.default_rng(seed).uniform(-1, 1, (n, 1))
+    for i, (last, rest, some) in enumerate(zip(leading, rests.T, bound_errors, strict=True)):
+        sums = codes[:, :last] @ groups[:, :last].T + parts[:, : i + 1].sum(axis=1, keepdims=True)
+        sums = sums + np.outer(head, head) + np.outer(rest, rest)
+        slack = copy.slack(some)[:, None]
+        assert (sums * np.outer(scales, scales) + some + slack >= cosines).all()
+        # as the kernel asks: whether it may reach the least that matters, rounded down to an integer of 16 bits
+        asked = np.floor(np.minimum(least - some.max() - slack, 1) * units[:, None])
+        assert (sums >= asked * whole_units)[cosines >= least].all()
+        assert (some - scales / 2 <= errors + 1e-7).all()
+    assert np.allclose(units * scales, 1) and np.abs(pairs).max() <= 30001
 
 
 def test_axes_are_orthonormal_and_the_first_have_most():
@@ -71,7 +79,7 @@ def test_a_bound_that_is_worth_it_is_used_and_changes_nothing(monkeypatch):
     matrix = concentrated(8192, 96, 12, 0.1)
     model = wg.from_arrays([f"w{i}" for i in range(8192)], matrix)
     copy = LeadingCopy.of(model, 8192, 10)
-    assert copy is not None and 4 * copy.leading < 96
+    assert copy is not None and copy.leading[-1] < 96
     with_bounds = graph.neighbor_graph(model, k=10, threads=2)
     monkeypatch.setattr(leading, "WORDS_A_DIMENSION", 1 << 60)
     assert LeadingCopy.of(model, 8192, 10) is None
@@ -86,7 +94,7 @@ def test_near_rows_are_put_together():
     of = rng.integers(64, size=4096)
     matrix = (centres[of] + 0.05 * rng.standard_normal((4096, 30))).astype(np.float32)
     unit, norms = unit_rows(matrix)
-    copy = LeadingCopy(matrix, norms, _principal_axes(unit.astype(np.float32)), 8, 1000)
+    copy = LeadingCopy(matrix, norms, _principal_axes(unit.astype(np.float32)), (8, 16), 1000)
     kinds = [len(set(of[rows].tolist())) for rows in copy.order[1008:].reshape(-1, 16)]
     assert np.mean(kinds) < 4  # as they came it is 14
     # rows that are near a word are so by their place

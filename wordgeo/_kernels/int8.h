@@ -86,11 +86,18 @@ TARGET static void tile8_vnni(const wordgeo_rows8 *rows, const wordgeo_queries8 
 
 #undef SWEEP
 
-/* Some groups of rows, as wordgeo_rows8 from the first of them on, and where their products go that may matter. */
+/* A product of two rows of numbers of 16 bits, two a lane, in the same way. */
+#define MULTIPLY_ADD16(acc, x, y) __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(y))
+
+/* Some groups of rows, as wordgeo_rows8 from the first of them on; what a query asks of their bounds; and where products go
+ * that may matter. */
 typedef struct {
     const uint8_t *codes;
-    const float *scales, *units, *errors, *head, *rest, *needed;
-    float worst_leading;  /* of their leading errors */
+    const float *scales, *units, *errors, *needed;
+    const int16_t *head, *rests[WORDGEO_MOST_BOUNDS];
+    float error[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES];   /* what the bound is short of at most, with any of the rows */
+    float least[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES];   /* from where on it matters to the query, in its units */
+    int32_t asked[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES]; /* the rest, and above it what makes up for that */
     size_t group, stride; /* the first, and rows from one query to the next among places */
     float *values;
     uint32_t *places;
@@ -98,79 +105,61 @@ typedef struct {
 } found8;
 
 /* Takes in those of a group's products with query q. */
-TARGET static inline void take8(found8 *of, __m512 value, __mmask16 which, size_t q, int g) {
+TARGET static inline void take8(found8 *of, const wordgeo_queries8 *queries, __m512i sum, __mmask16 which, size_t q, int g) {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i first = _mm512_set1_epi32((int)(q * of->stride + 16 * (of->group + (size_t)g)));
+    const __m512 scales = _mm512_mul_ps(_mm512_loadu_ps(of->scales + 16 * g), _mm512_set1_ps(queries->scales[q]));
+    const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scales);
     _mm512_storeu_ps(of->values + of->found, _mm512_maskz_compress_ps(which, value));
     _mm512_storeu_si512(of->places + of->found, _mm512_maskz_compress_epi32(which, _mm512_add_epi32(lanes, first)));
     of->found += (size_t)__builtin_popcount(which);
 }
 
-/* What waits for the other codes: sums of the first ones, and of which queries they are. */
+/* What waits for more codes of a group: sums so far, and of which queries they are. */
 typedef struct {
-    __m512i sum[4][WORDGEO_MOST_QUERIES];
-    uint32_t query[4][WORDGEO_MOST_QUERIES];
-    size_t count[4];
+    __m512i sum[WORDGEO_MOST_QUERIES];
+    uint32_t query[WORDGEO_MOST_QUERIES];
+    size_t count;
 } waiting8;
 
-/* Which sums of some queries and groups may matter: these wait, or are found where the sums are whole. Bounds are in units
- * of both the row and the query. `both` is whether rows need something as words. */
-TARGET static inline __attribute__((always_inline)) void sift8(found8 *of, const wordgeo_queries8 *queries, size_t query,
-                                                               int count, int groups, int whole, int both,
-                                                               const __m512i *sums, waiting8 *waiting) {
-    __m512 units[4], head[4], rest[4];
-    _Pragma("GCC unroll 4") for (int g = 0; g < groups; g++) {
-        units[g] = _mm512_loadu_ps(of->units + 16 * g);
-        head[g] = whole ? units[g] : _mm512_loadu_ps(of->head + 16 * g);
-        rest[g] = whole ? units[g] : _mm512_loadu_ps(of->rest + 16 * g);
+/* Negative where a sum by the codes up to a bound, with the bound of the others, cannot matter. `both` is whether rows need
+ * something as words. */
+TARGET static inline __attribute__((always_inline)) __m512i sift8(const found8 *of, const wordgeo_queries8 *queries, int bound,
+                                                                  size_t q, int g, int both, __m512i sum) {
+    const __m512i rests = _mm512_loadu_si512(of->rests[bound] + 32 * g);
+    if (!both) {
+        MULTIPLY_ADD16(sum, rests, _mm512_set1_epi32(of->asked[bound][q]));
+        return sum;
     }
-    for (size_t q = query; q < query + (size_t)count; q++, sums += groups) {
-        const float unit = queries->units[q], error = queries->leading_slack[q] + of->worst_leading;
-        const __m512 floor = _mm512_set1_ps((queries->floors[q] + queries->slack[q] - error) * unit);
-        const __m512 less = _mm512_set1_ps(error);
-        __mmask16 which[4];
-        unsigned any = 0;
-        _Pragma("GCC unroll 4") for (int g = 0; g < groups; g++) {
-            __m512 product = _mm512_cvtepi32_ps(sums[g]), least = floor;
-            if (!whole) {
-                product = _mm512_fmadd_ps(_mm512_set1_ps(queries->head[q]), head[g], product);
-                product = _mm512_fmadd_ps(_mm512_set1_ps(queries->rest[q]), rest[g], product);
-            }
-            if (both) {
-                const __m512 needed = _mm512_sub_ps(_mm512_loadu_ps(of->needed + 16 * g), less);
-                least = _mm512_min_ps(_mm512_mul_ps(needed, _mm512_set1_ps(unit)), least);
-            }
-            which[g] = _mm512_cmp_ps_mask(product, _mm512_mul_ps(least, units[g]), _CMP_NLT_UQ);
-            any |= which[g];
-        }
-        if (!any)
-            continue;
-        _Pragma("GCC unroll 4") for (int g = 0; g < groups; g++) {
-            if (!whole) {
-                const size_t at = waiting->count[g];
-                waiting->sum[g][at] = sums[g], waiting->query[g][at] = (uint32_t)q;
-                waiting->count[g] = at + (which[g] != 0);
-            } else if (which[g]) {
-                const __m512 scale = _mm512_set1_ps(queries->scales[q]);
-                const __m512 scales = _mm512_mul_ps(_mm512_loadu_ps(of->scales + 16 * g), scale);
-                take8(of, _mm512_mul_ps(_mm512_cvtepi32_ps(sums[g]), scales), which[g], q, g);
-            }
-        }
-    }
+    MULTIPLY_ADD16(sum, rests, _mm512_set1_epi32(of->asked[bound][q] & 0xffff));
+    const __m512 needed = _mm512_sub_ps(_mm512_loadu_ps(of->needed + 16 * g), _mm512_set1_ps(of->error[bound][q]));
+    const __m512 least = _mm512_min_ps(_mm512_mul_ps(needed, _mm512_set1_ps(queries->units[q])),
+                                       _mm512_set1_ps(of->least[bound][q]));
+    /* What is below all integers becomes the lowest; nothing is above them, since the query's own is not. */
+    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(least, _mm512_loadu_ps(of->units + 16 * g)));
+    return _mm512_movm_epi32(_mm512_cmplt_epi32_mask(_mm512_add_epi32(sum, _mm512_set1_epi32(1)), whole));
 }
 
-/* `GROUPS` groups of rows times `QUERIES` queries by their first codes, all sums in registers. */
+TARGET static inline void wait8(waiting8 *waiting, __m512i sum, size_t q, __m512i sifted) {
+    const size_t at = waiting->count;
+    waiting->sum[at] = sum, waiting->query[at] = (uint32_t)q;
+    waiting->count = at + (_mm512_movepi32_mask(sifted) != 0xffff);
+}
+
+/* `GROUPS` groups of rows times `QUERIES` queries by their first codes, all sums in registers. What may matter waits, or
+ * is found where the sums are whole. Where some `often` do, it is not worth a branch that is guessed wrong as often. */
 #define LEAD8(QUERIES, GROUPS)                                                                                         \
     TARGET static inline __attribute__((always_inline)) void lead8_##QUERIES##_##GROUPS(                               \
-        found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, size_t query, waiting8 *waiting) {     \
-        const size_t steps = rows->steps, leading = rows->leading, stride = queries->stride;                           \
+        found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, size_t query, int whole, int both,     \
+        int often, waiting8 *waiting) {                                                                                \
+        const size_t steps = rows->steps, leading = rows->leading[0], stride = queries->stride;                        \
         const uint8_t *codes = of->codes;                                                                              \
         const int8_t *of_queries = queries->codes + 2 * query * stride;                                                \
-        const int32_t *corrections = queries->corrections + 2 * query;                                                 \
-        __m512i sum[QUERIES][GROUPS], sums[QUERIES * GROUPS];                                                          \
+        const int32_t *corrections = queries->part_corrections + query * (rows->bounds + 1);                           \
+        __m512i sum[QUERIES][GROUPS];                                                                                  \
         _Pragma("GCC unroll 8") for (int q = 0; q < QUERIES; q++)                                                      \
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                   \
-                sum[q][g] = _mm512_set1_epi32(corrections[2 * q] - corrections[2 * q + 1]);                            \
+                sum[q][g] = _mm512_set1_epi32(corrections[(size_t)q * (rows->bounds + 1)]);                            \
         for (size_t s = 0; s < leading; s++) {                                                                         \
             __m512i some[GROUPS];                                                                                      \
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                   \
@@ -183,15 +172,28 @@ TARGET static inline __attribute__((always_inline)) void sift8(found8 *of, const
                     MULTIPLY_ADD(sum[q][g], some[g], spread);                                                          \
             }                                                                                                          \
         }                                                                                                              \
-        _Pragma("GCC unroll 8") for (int q = 0; q < QUERIES; q++)                                                      \
-            _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                   \
-                sums[q * GROUPS + g] = sum[q][g];                                                                      \
-        if (of->needed)                                                                                                \
-            sift8(of, queries, query, QUERIES, GROUPS, 0, 1, sums, waiting);                                           \
-        else if (leading < steps)                                                                                      \
-            sift8(of, queries, query, QUERIES, GROUPS, 0, 0, sums, waiting);                                           \
-        else                                                                                                           \
-            sift8(of, queries, query, QUERIES, GROUPS, 1, 0, sums, waiting);                                           \
+        _Pragma("GCC unroll 8") for (int q = 0; q < QUERIES; q++) {                                                    \
+            __m512i sifted[GROUPS], all = _mm512_set1_epi32(-1);                                                       \
+            _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++) {                                                 \
+                if (!whole) {                                                                                          \
+                    int32_t two;                                                                                       \
+                    memcpy(&two, queries->head + 2 * (query + q), 4);                                                  \
+                    const __m512i head = _mm512_loadu_si512(of->head + 32 * g);                                        \
+                    MULTIPLY_ADD16(sum[q][g], head, _mm512_set1_epi32(two));                                           \
+                }                                                                                                      \
+                sifted[g] = sift8(of, queries, 0, query + q, g, both, sum[q][g]);                                      \
+                all = _mm512_and_si512(all, sifted[g]);                                                                \
+            }                                                                                                          \
+            if (!often && _mm512_movepi32_mask(all) == 0xffff)                                                         \
+                continue;                                                                                              \
+            _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++) {                                                 \
+                const __mmask16 which = (__mmask16)~_mm512_movepi32_mask(sifted[g]);                                   \
+                if (!whole)                                                                                            \
+                    wait8(waiting + g, sum[q][g], query + q, sifted[g]);                                               \
+                else if (which)                                                                                        \
+                    take8(of, queries, sum[q][g], which, query + q, g);                                                \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 LEAD8(6, 4)
@@ -200,80 +202,151 @@ LEAD8(6, 1)
 LEAD8(1, 1)
 #undef LEAD8
 
-enum { AT_A_TIME = 6 }; /* so many sums hide how long each step takes */
+enum {
+    AT_A_TIME = 6, /* so many sums hide how long each step takes */
+    OFTEN = 8     /* one of so many */
+};
 
-/* What waits times the other codes. */
-TARGET static inline void rest8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, int g,
-                                 const waiting8 *those) {
-    const __m512i *part = those->sum[g];
-    const uint32_t *waiting = those->query[g];
-    const size_t waits = those->count[g];
+/* What waits times the codes from one bound to the next, where it goes on waiting, or to the end, where it is found. */
+TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const wordgeo_rows8 *rows,
+                                                               const wordgeo_queries8 *queries, int g, size_t bound, int both,
+                                                               const waiting8 *those, waiting8 *waiting) {
+    const size_t last = bound < rows->bounds ? rows->leading[bound] : rows->steps;
     const uint8_t *codes = of->codes + (size_t)g * rows->steps * 64;
-    for (size_t begin = 0; begin < waits; begin += AT_A_TIME) {
+    for (size_t begin = 0; begin < those->count; begin += AT_A_TIME) {
         const int8_t *of_query[AT_A_TIME];
         __m512i sum[AT_A_TIME];
+        const size_t some = those->count - begin < AT_A_TIME ? those->count - begin : AT_A_TIME;
         _Pragma("GCC unroll 8") for (size_t i = 0; i < AT_A_TIME; i++) {
-            const size_t at = begin + i < waits ? begin + i : begin, q = waiting[at];
+            const size_t at = begin + (i < some ? i : 0), q = those->query[at];
             of_query[i] = queries->codes + 2 * q * queries->stride;
-            sum[i] = _mm512_add_epi32(part[at], _mm512_set1_epi32(queries->corrections[2 * q + 1]));
+            sum[i] = _mm512_add_epi32(
+                those->sum[at], _mm512_set1_epi32(queries->part_corrections[q * (rows->bounds + 1) + bound]));
         }
-        for (size_t s = rows->leading; s < rows->steps; s++) {
-            const __m512i some = _mm512_loadu_si512(codes + 64 * s);
+        for (size_t s = rows->leading[bound - 1]; s < last; s++) {
+            const __m512i row_codes = _mm512_loadu_si512(codes + 64 * s);
             _Pragma("GCC unroll 8") for (size_t i = 0; i < AT_A_TIME; i++) {
                 int32_t four;
                 memcpy(&four, of_query[i] + 4 * s, 4);
-                MULTIPLY_ADD(sum[i], some, _mm512_set1_epi32(four));
+                MULTIPLY_ADD(sum[i], row_codes, _mm512_set1_epi32(four));
             }
         }
         _Pragma("GCC unroll 8") for (size_t i = 0; i < AT_A_TIME; i++) {
-            const size_t q = waiting[begin + i < waits ? begin + i : begin];
-            const __m512 head = _mm512_mul_ps(_mm512_set1_ps(queries->head[q]), _mm512_loadu_ps(of->head + 16 * g));
-            const __m512 product = _mm512_mul_ps(_mm512_add_ps(_mm512_cvtepi32_ps(sum[i]), head),
-                                                 _mm512_loadu_ps(of->scales + 16 * g));
-            const __m512 value = _mm512_mul_ps(product, _mm512_set1_ps(queries->scales[q]));
-            const __m512 most = _mm512_add_ps(value, _mm512_loadu_ps(of->errors + 16 * g));
+            if (i >= some)
+                break;
+            const size_t q = those->query[begin + i];
+            if (bound < rows->bounds) {
+                wait8(waiting, sum[i], q, sift8(of, queries, (int)bound, q, g, both, sum[i]));
+                continue;
+            }
+            const __m512 scales = _mm512_mul_ps(_mm512_loadu_ps(of->scales + 16 * g), _mm512_set1_ps(queries->scales[q]));
+            const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[i]), scales);
             __m512 least = _mm512_set1_ps(queries->floors[q]);
-            if (of->needed) {
+            if (both) {
                 const __m512 slack = _mm512_set1_ps(queries->slack[q]);
                 least = _mm512_min_ps(_mm512_sub_ps(_mm512_loadu_ps(of->needed + 16 * g), slack), least);
             }
+            const __m512 most = _mm512_add_ps(value, _mm512_loadu_ps(of->errors + 16 * g));
             const __mmask16 which = _mm512_cmp_ps_mask(most, least, _CMP_NLT_UQ);
-            if (which && begin + i < waits)
-                take8(of, value, which, q, g);
+            if (which)
+                take8(of, queries, sum[i], which, q, g);
         }
     }
 }
 
+/* What the queries ask of the bounds of some groups. Returns whether all of it goes into 16 bits: whether all of it is
+ * above -1, as a cosine is. */
+TARGET static int ask8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, size_t at, size_t groups) {
+    __mmask16 low = 0;
+    for (size_t bound = 0; bound < rows->bounds; bound++) {
+        __m512 most = _mm512_loadu_ps(rows->bound_errors[bound] + at);
+        for (size_t g = 1; g < groups; g++)
+            most = _mm512_max_ps(most, _mm512_loadu_ps(rows->bound_errors[bound] + at + 16 * g));
+        const __m512 worst = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+        for (size_t q = 0; q < queries->count; q += 16) {
+            const __mmask16 these = (__mmask16)(queries->count - q < 16 ? (1 << (queries->count - q)) - 1 : 0xffff);
+            const __m512 units = _mm512_maskz_loadu_ps(these, queries->units + q);
+            const __m512 error = _mm512_add_ps(_mm512_maskz_loadu_ps(these, queries->bound_slack[bound] + q), worst);
+            const __m512 floor = _mm512_maskz_loadu_ps(these, queries->floors + q);
+            const __m512 slack = _mm512_maskz_loadu_ps(these, queries->slack + q);
+            const __m512 needed = _mm512_min_ps(_mm512_sub_ps(_mm512_add_ps(floor, slack), error), _mm512_set1_ps(1.0f));
+            const __m512 least = _mm512_mul_ps(needed, units);
+            const __m512i down = _mm512_cvt_roundps_epi32(least, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+            const __m512i rests = _mm512_maskz_loadu_epi32(these, queries->rests[bound] + 2 * q);
+            const __m512i up = _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), down), 16);
+            _mm512_storeu_ps(of->error[bound] + q, error);
+            _mm512_storeu_ps(of->least[bound] + q, least);
+            _mm512_storeu_si512(of->asked[bound] + q, _mm512_mask_blend_epi16(0xaaaaaaaa, rests, up));
+            low |= _mm512_mask_cmp_ps_mask(these, needed, _mm512_set1_ps(-1.0f), _CMP_NGE_UQ);
+        }
+    }
+    return !low;
+}
+
+#define QUERIES8(GROUPS, WHOLE, BOTH, SOME)                                                                            \
+    {                                                                                                                  \
+        for (; q + 6 <= queries->count; q += 6)                                                                        \
+            lead8_6_##GROUPS(&of, rows, queries, q, WHOLE, BOTH, SOME, waiting);                                       \
+        for (; q < queries->count; q++)                                                                                \
+            lead8_1_##GROUPS(&of, rows, queries, q, WHOLE, BOTH, SOME, waiting);                                       \
+    }
+
 #define SWEEP(GROUPS)                                                                                                  \
     for (; group + GROUPS <= rows->groups; group += GROUPS) {                                                          \
-        size_t q = 0;                                                                                                  \
-        memset(waiting.count, 0, sizeof waiting.count);                                                                \
+        size_t q = 0, bound;                                                                                           \
         const size_t at = 16 * group;                                                                                  \
         of.group = group, of.codes = rows->codes + group * rows->steps * 64, of.scales = rows->scales + at;            \
-        of.units = rows->units + at, of.errors = rows->errors + at, of.head = rows->head + at;                         \
-        of.rest = rows->rest + at, of.needed = rows->needed ? rows->needed + at : NULL;                                \
-        __m512 worst = _mm512_loadu_ps(rows->leading_errors + at);                                                     \
-        for (int g = 1; g < GROUPS; g++)                                                                               \
-            worst = _mm512_max_ps(worst, _mm512_loadu_ps(rows->leading_errors + at + 16 * g));                         \
-        of.worst_leading = _mm512_reduce_max_ps(worst);                                                                \
-        for (; q + 6 <= queries->count; q += 6)                                                                        \
-            lead8_6_##GROUPS(&of, rows, queries, q, &waiting);                                                         \
-        for (; q < queries->count; q++)                                                                                \
-            lead8_1_##GROUPS(&of, rows, queries, q, &waiting);                                                         \
+        of.units = rows->units + at, of.errors = rows->errors + at, of.head = rows->head + 2 * at;                     \
+        for (bound = 0; bound < rows->bounds; bound++)                                                                 \
+            of.rests[bound] = rows->rests[bound] + 2 * at;                                                             \
+        const int both = !ask8(&of, rows, queries, at, GROUPS) || rows->needed;                                        \
+        of.needed = rows->needed ? rows->needed + at : nothing;                                                        \
         for (int g = 0; g < GROUPS; g++)                                                                               \
-            rest8(&of, rows, queries, g, &waiting);                                                                    \
+            waiting[g].count = 0;                                                                                      \
+        if (rows->leading[0] == rows->steps && both)                                                                   \
+            QUERIES8(GROUPS, 1, 1, 0)                                                                                  \
+        else if (rows->leading[0] == rows->steps)                                                                      \
+            QUERIES8(GROUPS, 1, 0, 0)                                                                                  \
+        else if (both)                                                                                                 \
+            QUERIES8(GROUPS, 0, 1, 0)                                                                                  \
+        else if (often)                                                                                                \
+            QUERIES8(GROUPS, 0, 0, 1)                                                                                  \
+        else                                                                                                           \
+            QUERIES8(GROUPS, 0, 0, 0)                                                                                  \
+        size_t waits = 0;                                                                                              \
+        for (int g = 0; g < GROUPS; g++)                                                                               \
+            waits += waiting[g].count;                                                                                 \
+        often = waits * OFTEN > queries->count * GROUPS;                                                               \
+        for (int g = 0; g < GROUPS; g++) {                                                                             \
+            waiting8 *those = waiting + g, *next = waiting + GROUPS;                                                   \
+            for (bound = 1; bound <= rows->bounds; bound++) {                                                          \
+                next->count = 0;                                                                                       \
+                if (both)                                                                                              \
+                    more8(&of, rows, queries, g, bound, 1, those, next);                                               \
+                else                                                                                                   \
+                    more8(&of, rows, queries, g, bound, 0, those, next);                                               \
+                waiting8 *other = those;                                                                               \
+                those = next, next = other;                                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TARGET static size_t leading8_vnni(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *values,
                                    uint32_t *places) {
-    waiting8 waiting;
+    waiting8 waiting[5];
+    float nothing[64]; /* that rows need as words */
+    for (int i = 0; i < 64; i++)
+        nothing[i] = HUGE_VALF;
     found8 of = {.stride = 16 * rows->groups, .values = values, .places = places};
     size_t group = 0;
+    int often = 0;
     SWEEP(4)
     SWEEP(1)
     return of.found;
 }
 
 #undef SWEEP
+#undef QUERIES8
 #undef MULTIPLY_ADD
+#undef MULTIPLY_ADD16
 #undef TARGET

@@ -12,17 +12,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define WORDGEO_MOST_BOUNDS 2
+
 /* Rows as int8 codes, in whole groups of 16 (see quantised.h). */
 typedef struct {
     const uint8_t *codes;
     size_t groups, steps; /* of four elements */
     const float *scales;
     /* for leading8 alone: */
-    size_t leading;                       /* steps that are multiplied first */
-    const float *units;                   /* one over scales */
-    const float *errors, *leading_errors; /* of all codes, and of the leading ones */
-    const float *head, *rest;             /* an element beside the codes; how long is what does not lead; in units */
-    const float *needed;                  /* a product matters to the row, as a word, from here on; or NULL */
+    size_t bounds, leading[WORDGEO_MOST_BOUNDS]; /* the steps of which each is made, ascending; or one of all steps */
+    const float *units;                          /* one over scales */
+    const float *errors, *bound_errors[WORDGEO_MOST_BOUNDS];
+    const int16_t *head;                       /* two numbers a row that codes have beside their bytes, in units */
+    const int16_t *rests[WORDGEO_MOST_BOUNDS]; /* two a row: how long is what does not lead, in units, and the unit */
+    const float *needed;                       /* a product matters to the row, as a word, from here on; or NULL */
 } wordgeo_rows8;
 
 /* Queries as int8 codes of one or two parts; `stride` bytes for each part, used or not. */
@@ -30,10 +33,12 @@ typedef struct {
     const int8_t *codes;
     size_t stride, count;
     int parts;
-    const int32_t *corrections; /* of each part; for leading8 of all elements, and of those that do not lead */
+    const int32_t *corrections; /* of each part */
     const float *scales, *floors;
     /* for leading8 alone: the same, and what the query's errors add to those of rows */
-    const float *units, *head, *rest, *slack, *leading_slack;
+    const int32_t *part_corrections; /* bounds + 1 a query: of the elements up to each bound, and of those behind the last */
+    const float *units, *slack, *bound_slack[WORDGEO_MOST_BOUNDS];
+    const int16_t *head, *rests[WORDGEO_MOST_BOUNDS];
 } wordgeo_queries8;
 
 #define WORDGEO_MOST_QUERIES 96 /* at a time, of leading8 */
@@ -78,7 +83,7 @@ typedef struct {
     /* The products of queries of one part, up to WORDGEO_MOST_QUERIES, and rows that with their errors are not below the
      * query's floor (which is less its slack), or with both's not below what the row needs; returns how many there are,
      * and some that are below. places takes 16 groups q + r; it and values have room for 16 more than there can be. The
-     * leading steps are multiplied first, and the others where these, with the product of what they leave out at most,
+     * leading steps up to a bound are multiplied, and more where these, with the product of what they leave out at most,
      * do not tell. */
     size_t (*leading8)(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *values, uint32_t *places);
 } wordgeo_kernels;

@@ -16,19 +16,31 @@ static float largest(const float *x, size_t size) {
     return value;
 }
 
+static float error_of(double off, double part) {
+    return part > 0.0 ? (float)(sqrt(off) * part * (1.0 + 1e-6) + 1e-6) : 0.0f;
+}
+
 void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
-                           size_t count, size_t size, size_t leading, uint8_t *codes, float *scales, float *errors,
-                           float *leading_errors) {
+                           size_t count, size_t size, const int64_t *leading, size_t bounds, uint8_t *codes,
+                           float *scales, float *errors, float *leading_errors, size_t stride) {
     enum { SOME = 256 };
     const size_t steps = (size + 3) / 4;
     for (size_t r = begin; r < begin + count; r++) {
         const float *x = rows + r * size, most = largest(x, size);
         uint8_t *to = codes + (r / WORDGEO_GROUP * steps * WORDGEO_GROUP + r % WORDGEO_GROUP) * 4;
         /* 127 / most may overflow for subnormal rows, so everything is scaled in double. */
-        const double step = (double)most / 127.0, inverse = most > 0.0f ? 127.0 / (double)most : 0.0;
-        double off = 0.0, leading_off = 0.0;
+        const int small = (double)most < norms[r] * (127.0 / WORDGEO_MOST_UNITS);
+        const double step = small ? norms[r] / WORDGEO_MOST_UNITS : (double)most / 127.0;
+        const double inverse = most > 0.0f ? (small ? WORDGEO_MOST_UNITS / norms[r] : 127.0 / (double)most) : 0.0;
+        /* u - u' has length sqrt(off) step / |x|; the factor covers the roundings of these few operations and
+         * of the scale to float (2**-24 of a vector no longer than 1 + error). */
+        const double part = most > 0.0f ? step / norms[r] : 0.0;
+        double off = 0.0;
+        size_t bound = 0;
         for (size_t i = 0, some; i < size; i += some) {
-            const size_t end = i < leading ? leading : size;
+            for (; bound < bounds && (size_t)leading[bound] <= i; bound++)
+                leading_errors[bound * stride + r] = error_of(off, part);
+            const size_t end = bound < bounds ? (size_t)leading[bound] : size;
             some = end - i < SOME ? end - i : SOME;
             int16_t nearest[SOME];
             uint8_t bytes[SOME + 3];
@@ -38,17 +50,11 @@ void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, con
             memset(bytes + some, 128, 3);
             for (size_t j = 0; j < some; j += 4)
                 memcpy(to + (i + j) * WORDGEO_GROUP, bytes + j, 4);
-            leading_off = i < leading ? off : leading_off;
         }
-        if (most > 0.0f) {
-            /* u - u' has length sqrt(off) step / |x|; the factor covers the roundings of these few operations and
-             * of the scale to float (2**-24 of a vector no longer than 1 + error). */
-            scales[r] = (float)(step / norms[r]);
-            errors[r] = (float)(sqrt(off) * step / norms[r] * (1.0 + 1e-6) + 1e-6);
-            leading_errors[r] = (float)(sqrt(leading_off) * step / norms[r] * (1.0 + 1e-6) + 1e-6);
-        } else {
-            scales[r] = errors[r] = leading_errors[r] = 0.0f;
-        }
+        for (; bound < bounds; bound++)
+            leading_errors[bound * stride + r] = error_of(off, part);
+        scales[r] = (float)part;
+        errors[r] = error_of(off, part);
     }
 }
 

@@ -2,6 +2,7 @@
  *
  * Codes. Row r has unit vector u = x / |x| (u = 0 for a zero row) and is kept as codes c[i] in 1..255 with
  *     u ~ scale (c - 128),     error >= |u - scale (c - 128)|      (Euclidean norms; both rounded to the safe side)
+ * where scale is at least 1 / WORDGEO_MOST_UNITS
  * in groups of 16 rows: byte ((group * steps + i / 4) * 16 + r % 16) * 4 + i % 4, with steps = ceil(d / 4).
  * Elements and rows that fill up a group are 128, with scale 0.
  *
@@ -16,14 +17,15 @@
 #include <stdint.h>
 
 #define WORDGEO_GROUP 16
+#define WORDGEO_MOST_UNITS 30000 /* so that a number up to 1 in units of the scale has 16 bits */
 
 typedef double (*wordgeo_quantise16)(const float *, double, size_t, int16_t *); /* the kernel of that name */
 
 /* Codes of rows [begin, begin + count) of a matrix with all rows; begin is a multiple of 16. The errors of the first
- * elements alone, a multiple of four of them or all, are the leading ones. */
+ * leading[b] elements alone, multiples of four that ascend, go to leading_errors[b * stride + row]. */
 void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
-                           size_t count, size_t size, size_t leading, uint8_t *codes, float *scales, float *errors,
-                           float *leading_errors);
+                           size_t count, size_t size, const int64_t *leading, size_t bounds, uint8_t *codes,
+                           float *scales, float *errors, float *leading_errors, size_t stride);
 
 /* One query of unit length: `parts` is 1 (high only) or 2. high and low hold 4 * steps bytes each; the query's two
  * corrections take the codes' offset of 128 out of the sums. Returns a bound of |q - q'|. */

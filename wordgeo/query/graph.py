@@ -132,9 +132,12 @@ def _fill(
     pools = np.empty(n * _fast.pool_bytes(), dtype=np.uint8)
     held = np.zeros(n, dtype=np.int64)
     _fast.prepare_pools(lower, *waiting, pools)
-    products = _products(embeddings, n, k)  # which needs norms, so that they are made by all threads
+    embeddings.norms  # noqa: B018  (by all threads, before each works for itself)
+    floors = None
     if sum(each.shape[1] for each in guessed) >= k:
-        _graph.set_floors(pools, _floors(embeddings, guessed, k, threads))
+        floors = _floors(embeddings, guessed, k, threads)
+        _graph.set_floors(pools, floors)
+    products = _products(embeddings, n, k, floors)
 
     threads = resolve_threads(threads)
     free = [
@@ -241,18 +244,20 @@ class _Int8Products:
     visit, scratch = staticmethod(_graph.visit8), 7
 
     def __init__(self, copy: Int8Codes) -> None:
-        self.copy, self.near, self.numbers = copy, copy.near, copy.numbers()
+        self.copy, self.near = copy, copy.near
+        self.leading, self.numbers, self.pairs = copy.for_graphs()
         order = np.arange(len(copy.scales), dtype=np.uint32) if copy.order is None else copy.order
-        self.of_rows = copy.codes, self.numbers, order, copy.leading
+        self.of_rows = copy.codes, self.numbers, self.pairs, order, self.leading
         self._made: dict[int, tuple[np.ndarray, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
         """Every block of words meets every block of rows, so what is made of its words is kept, as far as it fits."""
         made = self._made.get(first)
         if made is None:
-            scales, units, errors, leading_errors, head, rest = self.numbers[:, first:last]
-            slack = self.copy.slack(errors), self.copy.slack(leading_errors)
-            made = *self.copy.as_queries(first, last), np.stack([scales, units, *slack, head, rest])
+            scales, units, *errors = self.numbers[:, first:last]
+            numbers = np.stack([scales, units, *(self.copy.slack(some) for some in errors)])
+            pairs = np.ascontiguousarray(self.pairs[:, first:last])
+            made = *self.copy.as_queries(first, last, self.leading), numbers, pairs
             if len(self._made) < MOST_KEPT // made[0].nbytes:
                 self._made[first] = made
         return made
@@ -270,10 +275,10 @@ class _FloatProducts:
         return words.unit, np.full(last - first, self.screen.slack, dtype=np.float32)
 
 
-def _products(embeddings: Embeddings, n: int, k: int) -> _Int8Products | _FloatProducts:
+def _products(embeddings: Embeddings, n: int, k: int, floors: F32 | None) -> _Int8Products | _FloatProducts:
     if not int8_repays(embeddings, n, k):
         return _FloatProducts(embeddings)
-    return _Int8Products(LeadingCopy.of(embeddings, n, k) or Int8Copy.of(embeddings))
+    return _Int8Products(LeadingCopy.of(embeddings, n, k, floors) or Int8Copy.of(embeddings))
 
 
 def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None) -> Overlaps:

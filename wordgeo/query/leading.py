@@ -5,9 +5,10 @@ next h and rest the others,
 
     u . v  =  Ru . Rv  <=  head head' + lead . lead' + |rest| |rest'|
 
-so a pair of rows is left where this is below what is looked for, and the rest is multiplied only where it is not. Codes
-are made of lead and rest alone, since the head of rows in a narrow cone is so large that all others would be coarse
-beside it. Rows are put in an order in which near ones are together: it is groups of rows whose rest is multiplied.
+so a pair of rows is left where this is below what is looked for; where it is not, the same is asked with more leading
+elements, and only what is left then is multiplied whole. The head is kept in 16 bits, in units of the codes of the
+others: in a narrow cone it is so large that bytes for all would be coarse. Rows are put in an order in which near ones
+are together: it is groups of rows that are gone on with.
 
 In float32 Ru becomes t, off by at most e = sqrt(d) (d + 16) 2**-24 in length: each element by d 2**-24 / (1 - d 2**-24)
 (see `_fast`), and by 2 sqrt(d) 2**-24 since R was rounded twice. So t . t' is off by at most 2 e + e e, and as |t| is
@@ -16,13 +17,16 @@ up to 1 + e the bound of the codes' errors, which are below 1, is short of up to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations, pairwise
+
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
 from wordgeo import _graph
 from wordgeo.embeddings import Embeddings
-from wordgeo.query.screens import F32, F64, GROUP, I64, FloatScreen, Int8Codes
+from wordgeo.query.screens import F32, F64, GROUP, I16, I64, MOST_UNITS, FloatScreen, Int8Codes
 from wordgeo.threads import limit_blas, run_blocks
 
 __all__ = ["LeadingCopy"]
@@ -35,17 +39,22 @@ SAMPLE_GROUPS = 128  # of rows
 SAMPLE_WORDS = 32
 STEP = 16  # dimensions
 CODE_ERROR = 0.012  # about, of a product of codes
-REST_TAKES = 1.35  # times as long as of the leading elements takes a product of the rest (measured)
+GROUP_TAKES = 2.5  # as long as so many steps of four dimensions takes the first look at a group of rows (measured),
+AGAIN_TAKES = 11.0  # to go on with one, and
+MORE_TAKES = 1.35  # so many times as long as of the first dimensions a step of the others
 ROWS_AT_ONCE = 1024
 CELL_AXES = 8
 
 
 class LeadingCopy(Int8Codes):
-    """Codes of rows along their principal axes, the first `leading` steps of which are multiplied first."""
+    """Codes of rows along their principal axes, which are multiplied up to the first two bounds before all are."""
 
     @classmethod
-    def of(cls, embeddings: Embeddings, n: int, k: int) -> LeadingCopy | None:
-        """For the k nearest of the first n words; None where whole products are about as fast."""
+    def of(cls, embeddings: Embeddings, n: int, k: int, floors: F32 | None = None) -> LeadingCopy | None:
+        """For the k nearest of the first n words; None where whole products are about as fast.
+
+        `floors` [n] are what their k-th nearest are known not to be below.
+        """
         size, d = embeddings.vectors.shape
         most = d * (WORTH - WORDS_A_DIMENSION * d / n)
         if d > MOST_DIMENSIONS or most < STEP or n * size < PAIRS_AN_ELEMENT * d * d or size < GROUP:
@@ -59,39 +68,43 @@ class LeadingCopy(Int8Codes):
         of_rows, of_words = (embeddings.vectors[some] * scale[some, None] for some in (rows, words))
         axes = _principal_axes(of_rows)
         of_rows, of_words = _products(of_rows, axes), _products(of_words, axes)
-        # As many of these rows are above it as there will be when a quarter of all rows was met.
-        among = max(1, min(round(4 * k * len(rows) / size), len(rows)))
-        h = _dimensions(of_words, of_rows, words[:, None] == rows, among, most)
-        return None if h is None else cls(embeddings.vectors, embeddings.norms, axes, h, n)
+        if floors is None:
+            products = _products(of_words, of_rows)
+            products[words[:, None] == rows] = -1
+            # As many of these rows are above them as there will be when a quarter of all rows was met.
+            among = max(1, min(round(4 * k * len(rows) / size), len(rows)))
+            of_floors = np.partition(products, -among, axis=1)[:, -among]
+        else:
+            of_floors = floors[words]
+        leading = _dimensions(of_words, of_rows, of_floors - np.float32(CODE_ERROR), most)
+        return None if leading is None else cls(embeddings.vectors, embeddings.norms, axes, leading, n)
 
-    def __init__(self, vectors: F32, norms: F64, axes: F32, h: int, words: int) -> None:
+    def __init__(self, vectors: F32, norms: F64, axes: F32, leading: Sequence[int], words: int) -> None:
         n, d = vectors.shape
         super().__init__(n, d)
-        self.leading = h // 4
-        h = 4 * self.leading
-        self._leading_errors, self.head, self.rest = np.zeros((3, len(self.scales)), dtype=np.float32)
+        self.leading = np.array(leading, dtype=np.int64)
+        self.head = np.zeros(len(self.scales), dtype=np.float32)
+        self.leading_errors, self.rests = np.zeros((2, len(leading), len(self.scales)), dtype=np.float32)
         self.error = d**0.5 * (d + 16) * 2.0**-24
         order, self.near = _order(vectors, norms, axes[:CELL_AXES], words)
-        axes = np.concatenate([_evened(axes[1 : h + 1]), _evened(axes[h + 1 :]), axes[:1]])
+        parts = pairwise([0, *leading, d - 1])
+        axes = np.concatenate([*(_evened(axes[1 + first : 1 + last]) for first, last in parts), axes[:1]])
 
         def fill(begin: int) -> None:
             run = slice(begin, begin + ROWS_AT_ONCE)
             some, lengths = vectors[order[run]], norms[order[run]]
             turned = np.empty_like(some)
-            _graph.turn(some, lengths, axes, h, turned, self.head[run], self.rest[run])
+            _graph.turn(some, lengths, axes, self.leading, turned, self.head[run], self.rests[:, run])
             self.fill(turned, lengths, begin)
 
         run_blocks(fill, [(begin,) for begin in range(0, n, ROWS_AT_ONCE)])
         self.order = order
+        for errors in (self.errors, *self.leading_errors):  # the head is rounded too
+            errors[:] = np.hypot(errors, np.maximum(self.scales, np.float32(1 / MOST_UNITS)) / 2)
 
-    @property
-    def leading_errors(self) -> F32:
-        """The errors of the leading elements alone."""
-        return self._leading_errors
-
-    def numbers(self) -> F32:
-        """What goes with the codes of each row."""
-        return self._numbers(self.head, self.rest)
+    def for_graphs(self) -> tuple[I64, F32, I16]:
+        """What `_graph.visit8` is told of the rows."""
+        return self._for_graphs(self.leading, self.leading_errors, self.head, self.rests)
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""
@@ -143,25 +156,26 @@ def _evened(axes: F32) -> F32:
     return np.ascontiguousarray(mixed, dtype=np.float32)
 
 
-def _dimensions(words: F32, rows: F32, same: np.ndarray, among: int, most: float) -> int | None:
-    """How many leading dimensions make the graph the fastest, by a sample along the axes.
+def _dimensions(words: F32, rows: F32, floors: F32, most: float) -> tuple[int, int] | None:
+    """Up to which dimensions two bounds make the graph the fastest, by a sample along the axes.
 
     None where what they take is not below `most` dimensions.
     """
     d = rows.shape[1]
-    whole = _products(words, rows)
-    whole[same] = -1
-    floors = np.partition(whole, -among, axis=1)[:, -among, None] - CODE_ERROR
-    products = np.zeros_like(whole)
-    best, least, done = None, most, 0
+    products = np.zeros((len(words), len(rows)), dtype=np.float32)
+    passing, done = {}, 0
     for h in range(STEP, d, STEP):
-        if h >= least:
-            break
         products += _products(np.ascontiguousarray(words[:, done:h]), np.ascontiguousarray(rows[:, done:h]))
         rest = np.outer(np.linalg.norm(words[:, h:], axis=1), np.linalg.norm(rows[:, h:], axis=1))
-        passing = np.mean((products + rest >= floors).reshape(len(words), -1, GROUP).any(axis=2))
-        takes = h + REST_TAKES * float(passing) * (d - h)
-        if takes < least:
-            best, least = h, takes
+        above = products + rest >= floors[:, None]
+        passing[h] = float(np.mean(above.reshape(len(words), -1, GROUP).any(axis=2)))
         done = h
-    return best
+
+    def takes(first: int, second: int) -> float:
+        return (
+            first / 4 + GROUP_TAKES + passing[first] * (AGAIN_TAKES + MORE_TAKES * (second - first) / 4)
+            + passing[second] * (AGAIN_TAKES + MORE_TAKES * (d - second) / 4)
+        )  # fmt: skip
+
+    best = min(combinations(passing, 2), key=lambda pair: takes(*pair), default=None)
+    return best if best is not None and 4 * takes(*best) < most else None

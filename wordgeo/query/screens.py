@@ -6,6 +6,7 @@ All of them leave the same rows and bytes among the best; they differ in speed. 
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,10 +42,12 @@ WAITING_A_QUERY = 1024
 GROUP = 16  # rows that the codes hold together
 ROWS_A_FLAG = 64  # of int8 products; tiles are multiples of it
 ROWS_A_COPY = GROUP << 9
-SMALLEST_SCALE = 1e-12
+MOST_UNITS = 30000  # see _kernels/quantised.h
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+I16 = npt.NDArray[np.int16]
+I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
 
@@ -197,12 +200,14 @@ class FloatScreen:
 class Int8Codes:
     """Vectors as int8 codes (see _kernels/quantised.h), in groups of rows.
 
-    For graphs they may be in another `order` (the row that each place holds, uint32 [rows]), and have `leading` steps
-    of four elements that are multiplied first.
+    For graphs they may be in another `order` (the row that each place holds, uint32 [rows]), and products be bounded by
+    so many `leading` elements (int64, ascending) before all are multiplied.
     """
 
     order: npt.NDArray[np.uint32] | None = None
     near: I64 | None = None  # for each place of a word, how many of the other rows lie before it in their order
+    leading: I64 = np.empty(0, dtype=np.int64)
+    leading_errors: F32 = np.empty((0, 0), dtype=np.float32)  # of so many elements alone: [bounds, rows]
 
     def __init__(self, n: int, d: int) -> None:
         rows = -(-n // GROUP) * GROUP
@@ -211,27 +216,15 @@ class Int8Codes:
         self.codes[-GROUP * self.steps * 4 :] = 128  # where rows are missing
         self.scales, self.errors = np.zeros((2, rows), dtype=np.float32)
 
-    @cached_property
-    def leading(self) -> int:
-        """All of the steps."""
-        return self.steps
-
-    @property
-    def leading_errors(self) -> F32:
-        """The errors of the leading elements alone."""
-        return self.errors
-
     def fill(self, vectors: F32, norms: F64, begin: int = 0) -> None:
         """Makes the codes of the rows from `begin` on, a multiple of 16."""
-        n, d = vectors.shape
+        n = len(vectors)
         codes, scales = self.codes[begin * self.steps * 4 :], self.scales[begin:]
-        errors, leading_errors = self.errors[begin:], self.leading_errors[begin:]
+        errors, leading_errors = self.errors[begin:], self.leading_errors[:, begin:]
 
         def some(first: int) -> None:
             count = min(ROWS_A_COPY, n - first)
-            _fast.quantise(
-                vectors, norms, first, count, min(4 * self.leading, d), codes, scales, errors, leading_errors
-            )
+            _fast.quantise(vectors, norms, first, count, self.leading, codes, scales, errors, leading_errors)
 
         run_blocks(some, [(first,) for first in range(0, n, ROWS_A_COPY)])
 
@@ -240,31 +233,36 @@ class Int8Codes:
         """The largest error."""
         return float(self.errors.max(initial=0.0))
 
-    def numbers(self) -> F32:
-        """What goes with the codes of each row, as `_graph.visit8` takes it: float32 [6, rows]."""
-        return self._numbers(*np.zeros((2, len(self.scales)), dtype=np.float32))
+    def for_graphs(self) -> tuple[I64, F32, I16]:
+        """What `_graph.visit8` is told of rows: `leading`, numbers [3 + bounds, rows], pairs [1 + bounds, rows, 2]."""
+        nothing = np.zeros((1, len(self.scales)), dtype=np.float32)
+        return self._for_graphs(np.array([4 * self.steps]), self.errors[None], nothing[0], nothing)
 
-    def _numbers(self, head: F32, rest: F32) -> F32:
-        """The same with an element that codes do not have, and the lengths of what the leading ones leave out."""
-        # Instead of 0 it changes nothing, as the codes are 0. Instead of a smaller one, which is only beside a head, it
-        # changes a product by at most 127**2 d SMALLEST_SCALE / 127 < 2**-22 (d up to 1024), which slack covers.
-        scales = np.maximum(self.scales, np.float32(SMALLEST_SCALE))
+    def _for_graphs(self, leading: I64, errors: F32, head: F32, rests: F32) -> tuple[I64, F32, I16]:
+        """The same with errors of the leading elements, one that bytes do not hold, and the lengths of the others."""
+        scales = np.maximum(self.scales, np.float32(1 / MOST_UNITS))  # instead of 0, where codes are 0
         units = np.float32(1) / scales
-        return np.stack([scales, units, self.errors, self.leading_errors, head * units, rest * units])
+        pairs = np.zeros((1 + len(rests), len(scales), 2), dtype=np.int16)
+        pairs[0, :, 0] = np.rint(head * units)
+        pairs[1:, :, 0] = np.ceil(rests * units * np.float32(1 + 2.0**-20))
+        pairs[1:, :, 1] = np.rint(units)
+        # A bound is compared with a cosine times the last: what is rounded there.
+        return leading, np.stack([scales, units, self.errors, *(errors + scales / 2)]), pairs
 
-    def as_queries(self, begin: int, end: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
-        """Rows as queries, begin a multiple of 16: codes in one byte an element, and corrections.
-
-        The second correction is for the elements behind the leading ones.
+    def as_queries(self, begin: int, end: int, leading: I64) -> tuple[npt.NDArray[np.int8], I32, I32]:
+        """Rows as queries, begin a multiple of 16: codes in one byte an element; corrections for all elements, in the
+        first of two, and for the elements up to each bound and behind the last one.
         """
         stride = 4 * self.steps
         groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
-        codes = np.empty((end - begin, 2, stride), dtype=np.int8)
+        codes = np.zeros((end - begin, 2, stride), dtype=np.int8)
         codes[:, 0] = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
-        corrections = np.empty((end - begin, 2), dtype=np.int32)
-        corrections[:, 0] = -128 * codes[:, 0].sum(axis=1, dtype=np.int32)
-        corrections[:, 1] = -128 * codes[:, 0, 4 * self.leading :].sum(axis=1, dtype=np.int32)
-        return codes, corrections
+        parts = np.zeros((end - begin, len(leading) + 1), dtype=np.int32)
+        for i, (first, last) in enumerate(pairwise([0, *leading.tolist(), stride])):
+            parts[:, i] = -128 * codes[:, 0, first:last].sum(axis=1, dtype=np.int32)
+        corrections = np.zeros((end - begin, 2), dtype=np.int32)
+        corrections[:, 0] = parts.sum(axis=1)
+        return codes, corrections, parts
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""
