@@ -46,8 +46,8 @@ def test_codes_are_the_twins(d):
     for module in (_fast, reference):
         rows = np.full(64 * steps * 4, 128, np.uint8), *np.zeros((2, 64), np.float32)
         parts = np.zeros((2, 64), np.float32)
-        module.quantise(matrix, norms, 16, 34, np.array([0, d // 4 * 4]), *rows, parts)
-        module.quantise(matrix, norms, 0, 16, np.array([d // 8 * 4, d // 6 * 4]), *rows, parts)
+        module.quantise(matrix, norms, 16, 34, np.array([0, d // 4 * 4]), np.zeros(3, np.int64), *rows, parts)
+        module.quantise(matrix, norms, 0, 16, np.array([d // 8 * 4, d // 6 * 4]), np.array([0, 1, 3]), *rows, parts)
         made.append([array.tobytes() for array in (*rows, parts)])
         for parts in (1, 2):
             queries = [np.empty((50, 2, 4 * steps), np.int8), np.empty((50, 2), np.int32)]
@@ -80,8 +80,8 @@ def test_rows_along_axes_are_the_twins():
     norms = np.linalg.norm(matrix.astype(np.float64), axis=1)
     for leading in (np.array([0, 8]), np.array([8, 18])):
         made = [(np.empty((40, 19), np.float32), np.empty(40, np.float32), np.empty((2, 40), np.float32)) for _ in "ab"]
-        _graph.turn(matrix, norms, axes_of(19), leading, *made[0])
-        reference.turn(matrix, norms, axes_of(19), leading, *made[1])
+        _graph.turn(matrix, norms, axes_of(19), leading, np.array([0, 2, 5]), *made[0])
+        reference.turn(matrix, norms, axes_of(19), leading, np.array([0, 2, 5]), *made[1])
         assert (np.abs(made[0][0] - made[1][0]) <= 1e-5 * norms[:, None]).all()
         np.testing.assert_allclose(made[0][1], made[1][1], atol=1e-5)
         np.testing.assert_allclose(made[0][2], made[1][2], atol=1e-5)
@@ -105,6 +105,7 @@ def test_the_graph_of_two_blocks_is_the_twins(products):
     scratch = (
         np.empty((24, 64), np.float32), np.empty(256, np.float32), np.empty(256, np.uint32),
         np.empty((24, 1), np.uint8), np.empty(24, np.float32), np.empty(sweep, np.float32), np.empty(sweep, np.uint32),
+        np.empty((24, 64), np.float32),
     )  # fmt: skip
     lists = []
     for module in (_graph, reference):

@@ -11,9 +11,11 @@ cdef extern from "kernels.h" nogil:
         const uint8_t *codes
         size_t groups
         size_t steps
+        size_t stride
         const float *scales
         size_t bounds
         size_t *leading
+        int *shifts
         const float *units
         const float *errors
         const float **bound_errors
@@ -28,7 +30,7 @@ cdef extern from "kernels.h" nogil:
         const int32_t *corrections
         const float *scales
         const float *floors
-        const int32_t *part_corrections
+        const int32_t **part_corrections
         const float *units
         const float *slack
         const float **bound_slack
@@ -74,7 +76,8 @@ cdef extern from "quantised.h" nogil:
         float floor
     ctypedef double (*quantise_kernel "wordgeo_quantise16")(const float *, double, size_t, int16_t *) noexcept nogil
     void quantise_rows "wordgeo_quantise_rows"(quantise_kernel, const float *, const double *, size_t, size_t, size_t,
-                                               const int64_t *, size_t, uint8_t *, float *, float *, float *, size_t)
+                                               const int64_t *, const int64_t *, size_t, uint8_t *, float *, float *,
+                                               float *, size_t)
     double quantise_query "wordgeo_quantise_query"(const float *, size_t, size_t, int, int8_t *, int8_t *, int32_t *,
                                                    float *)
     float kth_highest "wordgeo_kth_highest"(float *, uint32_t *, size_t, size_t)

@@ -257,6 +257,7 @@ def quantise(
     Py_ssize_t begin,                  # first row, a multiple of 16
     Py_ssize_t count,                  # rows
     const int64_t[::1] leading,        # IN [bounds] elements, multiples of 4 that ascend
+    const int64_t[::1] shifts,         # IN [bounds + 1] powers of 2 in those up to each, and behind the last
     uint8_t[::1] codes,                # OUT, see _kernels/quantised.h
     float[::1] scales,                 # OUT [n up to a multiple of 16]
     float[::1] errors,                 # OUT [n up to a multiple of 16]
@@ -266,7 +267,7 @@ def quantise(
     with nogil:
         quantise_rows(kernels.quantise16, &matrix[0, 0], &norms[0], <size_t> begin, <size_t> count,
                       <size_t> matrix.shape[1], &leading[0] if leading.shape[0] else NULL,
-                      <size_t> leading.shape[0], &codes[0], &scales[0], &errors[0],
+                      &shifts[0], <size_t> leading.shape[0], &codes[0], &scales[0], &errors[0],
                       &leading_errors[0, 0] if leading.shape[0] else NULL,
                       <size_t> leading_errors.strides[0] // sizeof(float))
 
@@ -345,6 +346,7 @@ def screen8(
     asked.codes, asked.stride, asked.count = &query_codes[0, 0, 0], <size_t> query_codes.shape[2], <size_t> m
     asked.parts, asked.corrections, asked.scales = parts, &corrections[0, 0], &query_scales[0]
     asked.floors, rows.steps = &floors[0], asked.stride // 4
+    rows.stride = rows.steps
     with nogil:
         for q in range(m):
             waiting[q] = empty(lower, pool_rows, pool_upper, q)

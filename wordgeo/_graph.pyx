@@ -5,7 +5,7 @@ be among the k nearest waits in a pool for each word (see `_fast.screen8`, whose
 """
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
-from libc.math cimport INFINITY, sqrt
+from libc.math cimport INFINITY, ldexp, sqrt
 from libc.string cimport memcpy
 
 from wordgeo._fast cimport (best_list, empty_pool, first_floor, gemm, kernels, kth_highest, list_of, pool, pool_offer,
@@ -30,23 +30,26 @@ def turn(
     const double[::1] norms,           # IN [n]
     const float[:, ::1] axes,          # IN [d, d] of unit length
     const int64_t[::1] leading,        # IN [bounds]
+    const int64_t[::1] shifts,         # IN [bounds + 1] powers of 2 in the axes up to each bound, and behind the last
     float[:, ::1] out,                 # OUT [n, d] products with the axes, the last of which are zero here
     float[::1] head,                   # OUT [n] and here, of rows at unit length
     float[:, :] rests,                 # OUT [bounds, n] and here the lengths of those behind the leading ones
 ):
     """The products of rows with some axes."""
-    cdef Py_ssize_t i, bound, behind, d = matrix.shape[1]
-    cdef double squares
+    cdef Py_ssize_t i, bound, begin, end, d = matrix.shape[1]
+    cdef double squares, of_part
     with nogil:
         gemm(&matrix[0, 0], &axes[0, 0], &out[0, 0], <int> matrix.shape[0], <int> d, <int> d, <int> d)
         for i in range(matrix.shape[0]):
             head[i] = <float> (out[i, d - 1] / norms[i]) if norms[i] > 0 else 0
-            for bound in range(leading.shape[0]):
-                rests[bound, i] = 0
-                behind = d - 1 - leading[bound]
-                if norms[i] > 0 and behind > 0:
-                    squares = kernels.dot(&out[i, leading[bound]], &out[i, leading[bound]], <size_t> behind)
-                    rests[bound, i] = <float> (sqrt(squares) / norms[i])
+            squares, end = 0, d - 1
+            for bound in range(leading.shape[0] - 1, -1, -1):
+                begin = leading[bound]
+                if begin < end:
+                    of_part = kernels.dot(&out[i, begin], &out[i, begin], <size_t> (end - begin))
+                    squares += ldexp(of_part, <int> (-2 * shifts[bound + 1]))
+                    end = begin
+                rests[bound, i] = <float> (sqrt(squares) / norms[i]) if norms[i] > 0 else 0
             out[i, d - 1] = 0
 
 
@@ -134,10 +137,10 @@ def visit8(
                                             # what is behind each bound, and the unit; all in units
     const uint32_t[::1] order,         # IN [n] the row of each place; codes and all that follows go by places
     const int64_t[::1] leading,        # IN [bounds] elements, in fours, of which each is made; of a single one all
+    const int64_t[::1] shifts,         # IN [bounds + 1] powers of 2 in the codes up to each, 0, and behind the last
     Py_ssize_t first,                  # the words I: first .. first + m
     const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] their int8 codes
-    const int32_t[:, ::1] corrections,      # IN [m, 2] the first for all elements
-    const int32_t[:, ::1] part_corrections,     # IN [m, bounds + 1] for those up to each bound, and behind the last
+    const int32_t[:, :, ::1] part_corrections,  # IN [bounds + 1, m, 2] for those up to each bound, and behind the last
     const float[:, ::1] of_words,      # IN [BOUND_ERRORS + bounds, m]
     const int16_t[:, :, ::1] word_pairs,    # IN [1 + bounds, m, 2]
     Py_ssize_t begin,                  # the rows J, begin a multiple of 16
@@ -154,6 +157,7 @@ def visit8(
     float[::1] floors,                 # scratch [words at a time]
     float[::1] values,                 # scratch [MOST_QUERIES * rows at a time + 16]
     uint32_t[::1] places,              # scratch, as many
+    float[:, ::1] part,                # scratch, as tile
 ):
     """The same by int8 products; where those of the leading elements do not leave it open, of these alone."""
     cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, q, block = 0, high, i, found, word, row
@@ -167,8 +171,11 @@ def visit8(
     cdef pool *waiting = <pool *> &memory[0]
     asked.stride, asked.parts, asked.floors = <size_t> word_codes.shape[2], 1, &floors[0]
     rows.steps, rows.bounds = asked.stride // 4, <size_t> leading.shape[0]
+    rows.stride = rows.steps
     for bound in range(leading.shape[0]):
         rows.leading[bound] = <size_t> leading[bound] // 4
+    for bound in range(shifts.shape[0]):
+        rows.shifts[bound] = <int> shifts[bound]
     with nogil:
         unmet = waiting[order[first]].floor == -INFINITY and not both
         if unmet:  # see `first_floor`
@@ -177,11 +184,12 @@ def visit8(
             height = MOST_QUERIES
         while block < m:
             high = height if height < m - block else m - block
-            asked.codes, asked.corrections = &word_codes[block, 0, 0], &corrections[block, 0]
+            asked.codes = &word_codes[block, 0, 0]
+            for bound in range(part_corrections.shape[0]):
+                asked.part_corrections[bound] = &part_corrections[bound, block, 0]
             asked.count = <size_t> high
             asked.scales, asked.units = &of_words[SCALE, block], &of_words[UNIT, block]
-            asked.part_corrections, asked.slack = &part_corrections[block, 0], &of_words[ERROR, block]
-            asked.head = &word_pairs[0, block, 0]
+            asked.slack, asked.head = &of_words[ERROR, block], &word_pairs[0, block, 0]
             for bound in range(leading.shape[0]):
                 asked.bound_slack[bound] = &of_words[BOUND_ERRORS + bound, block]
                 asked.rests[bound] = &word_pairs[1 + bound, block, 0]
@@ -197,7 +205,7 @@ def visit8(
                 for q in range(high):
                     floors[q] = waiting[order[first + block + q]].floor - asked.slack[q]
                 if unmet:
-                    kernels.tile8(&rows, &asked, &tile[0, 0], <size_t> width, &flags[0, 0])
+                    multiply_parts(rows, asked, &tile[0, 0], &part[0, 0], width, &flags[0, 0])
                     for q in range(high):
                         word, products = order[first + block + q], &tile[0, 0] + q * width
                         for i in range(count):
@@ -233,6 +241,26 @@ def visit8(
                             offer(waiting, row, word, values[i], error)
                 at += count
             block += high
+
+
+cdef void multiply_parts(rows8 rows, queries8 asked, float *out, float *part, Py_ssize_t width,
+                         uint8_t *flags) noexcept nogil:
+    # Products of all elements, those up to each bound and behind the last for themselves.
+    cdef size_t i, bound, begin, end = 0, steps = rows.steps
+    cdef const uint8_t *codes = rows.codes
+    cdef const int8_t *of_words = asked.codes
+    cdef float power
+    for bound in range(rows.bounds + 1):
+        begin, end = end, rows.leading[bound] if bound < rows.bounds else steps
+        rows.codes, rows.steps, asked.codes = codes + 64 * begin, end - begin, of_words + 4 * begin
+        asked.corrections = asked.part_corrections[bound]
+        if bound == 0:
+            kernels.tile8(&rows, &asked, out, <size_t> width, flags)
+        elif begin < end:
+            kernels.tile8(&rows, &asked, part, <size_t> width, flags)
+            power = <float> ldexp(1, -2 * rows.shifts[bound])
+            for i in range(asked.count * <size_t> width):
+                out[i] += power * part[i]
 
 
 cdef inline bint offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float value, float error) noexcept nogil:

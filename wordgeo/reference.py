@@ -225,6 +225,7 @@ def quantise(
     begin: int,
     count: int,
     leading: I64,
+    shifts: I64,
     codes: Any,
     scales: F32,
     errors: F32,
@@ -248,10 +249,11 @@ def quantise(
         groups[r // 16, :, r % 16] = padded.reshape(steps, 4)
         scales[r] = step / norms[r]
         off = 0.0
-        for first, last, error in zip([0, *leading], [*leading, d], [*leading_errors, errors], strict=True):
+        parts = zip([0, *leading], [*leading, d], [*leading_errors, errors], shifts, strict=True)
+        for first, last, error, shift in parts:
             for start in range(first, last, 256):
                 run = slice(start, min(start + 256, last))
-                off += _squares(scaled[run] - whole[run])
+                off += _squares(scaled[run] - whole[run]) * 0.25**shift
             error[r] = np.sqrt(off) * (step / norms[r]) * (1.0 + 1e-6) + 1e-6
 
 
@@ -292,14 +294,15 @@ def _squares(x: F64) -> float:
     return float(lanes[0])
 
 
-def turn(matrix: F32, norms: F64, axes: F32, leading: I64, out: F32, head: F32, rests: F32) -> None:
+def turn(matrix: F32, norms: F64, axes: F32, leading: I64, shifts: I64, out: F32, head: F32, rests: F32) -> None:
     """The products of rows with some axes."""
     turned = matrix.astype(np.float64) @ axes.T.astype(np.float64)
     lengths = np.where(norms > 0, norms, 1)
     out[:, :-1], out[:, -1] = turned[:, :-1], 0
     head[:] = turned[:, -1] / lengths
+    powers = np.repeat(0.5**shifts, np.diff([0, *leading, matrix.shape[1] - 1]))
     for first, rest in zip(leading, rests, strict=True):
-        rest[:] = np.linalg.norm(turned[:, first:-1], axis=1) / lengths
+        rest[:] = np.linalg.norm(turned[:, first:-1] * powers[first:], axis=1) / lengths
 
 
 def visit(
@@ -332,9 +335,9 @@ def visit8(
     row_pairs: Any,
     order: npt.NDArray[np.uint32],
     leading: I64,
+    shifts: I64,
     first: int,
     word_codes: Any,
-    corrections: Any,
     part_corrections: Any,
     of_words: F32,
     word_pairs: Any,

@@ -41,24 +41,26 @@ def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, shares, noise, s
     leading = [min(4 * round(part * (d - 1) / 4), d - 1) // 4 * 4 for part in sorted(shares)]
     copy = LeadingCopy(matrix, norms, axes, leading, min(words, n))
     assert sorted(copy.order.tolist()) == list(range(n)) and (copy.order[: min(words, n)] < words).all()
-    leading, numbers, pairs = copy.for_graphs()
-    codes, corrections, parts = copy.as_queries(0, n, leading)
+    leading, shifts, numbers, pairs = copy.for_graphs()
+    codes, corrections = copy.as_queries(0, n, leading)
     groups = copy.codes.reshape(-1, copy.steps, GROUP, 4).swapaxes(1, 2).reshape(len(copy.scales), -1)
     codes, groups = codes[:, 0].astype(np.int64), groups[:n].astype(np.int64)
     scales, units, errors, *bound_errors = numbers[:, :n].astype(float)
     head, rests, whole_units = (x[:n].astype(float) for x in (pairs[0, :, 0], pairs[1:, :, 0].T, pairs[1, :, 1]))
     cosines = (unit @ unit.T)[np.ix_(copy.order, copy.order)]
-    values = (codes @ groups.T + corrections[:, :1] + np.outer(head, head)) * np.outer(scales, scales)
-    assert (np.abs(values - cosines) <= errors + copy.slack(errors)[:, None]).all()
+    sums = [np.outer(head, head)]
+    for first, last, shift, correction in zip([0, *leading], [*leading, None], shifts, corrections, strict=True):
+        product = codes[:, first:last] @ groups[:, first:last].T + correction[:, :1]
+        sums.append(sums[-1] + np.floor(product / 4.0**shift + 0.5))
+    assert (np.abs(sums[-1] * np.outer(scales, scales) - cosines) <= errors + copy.slack(errors)[:, None]).all()
     least = np.random.default_rng(seed).uniform(-1, 1, (n, 1))
-    for i, (last, rest, some) in enumerate(zip(leading, rests.T, bound_errors, strict=True)):
-        sums = codes[:, :last] @ groups[:, :last].T + parts[:, : i + 1].sum(axis=1, keepdims=True)
-        sums = sums + np.outer(head, head) + np.outer(rest, rest)
+    for leads, rest, some in zip(sums[1:], rests.T, bound_errors, strict=False):
+        bounds = leads + np.outer(rest, rest)
         slack = copy.slack(some)[:, None]
-        assert (sums * np.outer(scales, scales) + some + slack >= cosines).all()
+        assert (bounds * np.outer(scales, scales) + some + slack >= cosines).all()
         # as the kernel asks: whether it may reach the least that matters, rounded down to an integer of 16 bits
         asked = np.floor(np.minimum(least - some.max() - slack, 1) * units[:, None])
-        assert (sums >= asked * whole_units)[cosines >= least].all()
+        assert (bounds >= asked * whole_units)[cosines >= least].all()
         assert (some - scales / 2 <= errors + 1e-7).all()
     assert np.allclose(units * scales, 1) and np.abs(pairs).max() <= 30001
 

@@ -11,8 +11,8 @@
     TARGET static inline __attribute__((always_inline)) void tile8_##QUERIES##_##PARTS##_##GROUPS(                     \
         const wordgeo_rows8 *rows, size_t group, const wordgeo_queries8 *queries, size_t query, float *out,            \
         size_t stride, uint8_t *flags) {                                                                               \
-        const size_t steps = rows->steps, query_stride = queries->stride;                                              \
-        const uint8_t *codes = rows->codes + group * steps * 64;                                                       \
+        const size_t steps = rows->steps, row_stride = rows->stride, query_stride = queries->stride;                   \
+        const uint8_t *codes = rows->codes + group * row_stride * 64;                                                  \
         const int8_t *of_queries = queries->codes + 2 * query * query_stride;                                          \
         const float *scales = rows->scales + 16 * group, *query_scales = queries->scales + query;                      \
         const float *floors = queries->floors + query;                                                                 \
@@ -26,7 +26,7 @@
         for (size_t s = 0; s < steps; s++) {                                                                           \
             __m512i some[GROUPS];                                                                                      \
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                   \
-                some[g] = _mm512_loadu_si512(codes + (g * steps + s) * 64);                                            \
+                some[g] = _mm512_loadu_si512(codes + (g * row_stride + s) * 64);                                       \
             _Pragma("GCC unroll 8") for (int q = 0; q < QUERIES; q++)                                                  \
                 _Pragma("GCC unroll 2") for (int p = 0; p < PARTS; p++) {                                              \
                     int32_t four;                                                                                      \
@@ -155,11 +155,11 @@ TARGET static inline void wait8(waiting8 *waiting, __m512i sum, size_t q, __m512
         const size_t steps = rows->steps, leading = rows->leading[0], stride = queries->stride;                        \
         const uint8_t *codes = of->codes;                                                                              \
         const int8_t *of_queries = queries->codes + 2 * query * stride;                                                \
-        const int32_t *corrections = queries->part_corrections + query * (rows->bounds + 1);                           \
+        const int32_t *corrections = queries->part_corrections[0] + 2 * query;                                         \
         __m512i sum[QUERIES][GROUPS];                                                                                  \
         _Pragma("GCC unroll 8") for (int q = 0; q < QUERIES; q++)                                                      \
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                   \
-                sum[q][g] = _mm512_set1_epi32(corrections[(size_t)q * (rows->bounds + 1)]);                            \
+                sum[q][g] = _mm512_set1_epi32(corrections[2 * q]);                                                     \
         for (size_t s = 0; s < leading; s++) {                                                                         \
             __m512i some[GROUPS];                                                                                      \
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                   \
@@ -213,15 +213,15 @@ TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const
                                                                const waiting8 *those, waiting8 *waiting) {
     const size_t last = bound < rows->bounds ? rows->leading[bound] : rows->steps;
     const uint8_t *codes = of->codes + (size_t)g * rows->steps * 64;
+    const int twice = 2 * rows->shifts[bound], half = twice ? 1 << (twice - 1) : 0;
     for (size_t begin = 0; begin < those->count; begin += AT_A_TIME) {
         const int8_t *of_query[AT_A_TIME];
         __m512i sum[AT_A_TIME];
         const size_t some = those->count - begin < AT_A_TIME ? those->count - begin : AT_A_TIME;
         _Pragma("GCC unroll 8") for (size_t i = 0; i < AT_A_TIME; i++) {
-            const size_t at = begin + (i < some ? i : 0), q = those->query[at];
+            const size_t q = those->query[begin + (i < some ? i : 0)];
             of_query[i] = queries->codes + 2 * q * queries->stride;
-            sum[i] = _mm512_add_epi32(
-                those->sum[at], _mm512_set1_epi32(queries->part_corrections[q * (rows->bounds + 1) + bound]));
+            sum[i] = _mm512_set1_epi32(queries->part_corrections[bound][2 * q] + half);
         }
         for (size_t s = rows->leading[bound - 1]; s < last; s++) {
             const __m512i row_codes = _mm512_loadu_si512(codes + 64 * s);
@@ -235,6 +235,7 @@ TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const
             if (i >= some)
                 break;
             const size_t q = those->query[begin + i];
+            sum[i] = _mm512_add_epi32(those->sum[begin + i], _mm512_sra_epi32(sum[i], _mm_cvtsi32_si128(twice)));
             if (bound < rows->bounds) {
                 wait8(waiting, sum[i], q, sift8(of, queries, (int)bound, q, g, both, sum[i]));
                 continue;

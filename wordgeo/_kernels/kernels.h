@@ -18,9 +18,12 @@
 typedef struct {
     const uint8_t *codes;
     size_t groups, steps; /* of four elements */
+    size_t stride;        /* steps from one group to the next */
     const float *scales;
     /* for leading8 alone: */
     size_t bounds, leading[WORDGEO_MOST_BOUNDS]; /* the steps of which each is made, ascending; or one of all steps */
+    int shifts[WORDGEO_MOST_BOUNDS + 1];         /* of the elements up to each, 0 at first, and behind the last: times so
+                                                  * many powers of 2 */
     const float *units;                          /* one over scales */
     const float *errors, *bound_errors[WORDGEO_MOST_BOUNDS];
     const int16_t *head;                       /* two numbers a row that codes have beside their bytes, in units */
@@ -36,7 +39,7 @@ typedef struct {
     const int32_t *corrections; /* of each part */
     const float *scales, *floors;
     /* for leading8 alone: the same, and what the query's errors add to those of rows */
-    const int32_t *part_corrections; /* bounds + 1 a query: of the elements up to each bound, and of those behind the last */
+    const int32_t *part_corrections[WORDGEO_MOST_BOUNDS + 1]; /* of the elements up to each bound, and behind the last */
     const float *units, *slack, *bound_slack[WORDGEO_MOST_BOUNDS];
     const int16_t *head, *rests[WORDGEO_MOST_BOUNDS];
 } wordgeo_queries8;

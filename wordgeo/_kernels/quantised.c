@@ -21,8 +21,8 @@ static float error_of(double off, double part) {
 }
 
 void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
-                           size_t count, size_t size, const int64_t *leading, size_t bounds, uint8_t *codes,
-                           float *scales, float *errors, float *leading_errors, size_t stride) {
+                           size_t count, size_t size, const int64_t *leading, const int64_t *shifts,
+                           size_t bounds, uint8_t *codes, float *scales, float *errors, float *leading_errors, size_t stride) {
     enum { SOME = 256 };
     const size_t steps = (size + 3) / 4;
     for (size_t r = begin; r < begin + count; r++) {
@@ -44,7 +44,7 @@ void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, con
             some = end - i < SOME ? end - i : SOME;
             int16_t nearest[SOME];
             uint8_t bytes[SOME + 3];
-            off += quantise16(x + i, inverse, some, nearest);
+            off += ldexp(quantise16(x + i, inverse, some, nearest), (int)(-2 * shifts[bound]));
             for (size_t j = 0; j < some; j++)
                 bytes[j] = (uint8_t)(nearest[j] + 128);
             memset(bytes + some, 128, 3);

@@ -22,10 +22,11 @@
 typedef double (*wordgeo_quantise16)(const float *, double, size_t, int16_t *); /* the kernel of that name */
 
 /* Codes of rows [begin, begin + count) of a matrix with all rows; begin is a multiple of 16. The errors of the first
- * leading[b] elements alone, multiples of four that ascend, go to leading_errors[b * stride + row]. */
+ * leading[b] elements alone, multiples of four that ascend, go to leading_errors[b * stride + row]. Those up to bound b,
+ * and with the last shift those behind all bounds, are 2^shifts[b] times what they stand for, and so are their codes. */
 void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
-                           size_t count, size_t size, const int64_t *leading, size_t bounds, uint8_t *codes,
-                           float *scales, float *errors, float *leading_errors, size_t stride);
+                           size_t count, size_t size, const int64_t *leading, const int64_t *shifts,
+                           size_t bounds, uint8_t *codes, float *scales, float *errors, float *leading_errors, size_t stride);
 
 /* One query of unit length: `parts` is 1 (high only) or 2. high and low hold 4 * steps bytes each; the query's two
  * corrections take the codes' offset of 128 out of the sums. Returns a bound of |q - q'|. */

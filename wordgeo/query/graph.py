@@ -149,6 +149,7 @@ def _fill(
             np.empty(WORDS_A_TILE, dtype=np.float32),
             np.empty(_graph.WORDS_A_SWEEP * ROWS_A_TILE + GROUP, dtype=np.float32),
             np.empty(_graph.WORDS_A_SWEEP * ROWS_A_TILE + GROUP, dtype=np.uint32),
+            np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
         )
         for _ in range(threads)
     ]
@@ -241,13 +242,13 @@ def _others(block: tuple[int, int], n: int, size: int, edge: int, near: I64 | No
 
 
 class _Int8Products:
-    visit, scratch = staticmethod(_graph.visit8), 7
+    visit, scratch = staticmethod(_graph.visit8), 8
 
     def __init__(self, copy: Int8Codes) -> None:
         self.copy, self.near = copy, copy.near
-        self.leading, self.numbers, self.pairs = copy.for_graphs()
+        self.leading, shifts, self.numbers, self.pairs = copy.for_graphs()
         order = np.arange(len(copy.scales), dtype=np.uint32) if copy.order is None else copy.order
-        self.of_rows = copy.codes, self.numbers, self.pairs, order, self.leading
+        self.of_rows = copy.codes, self.numbers, self.pairs, order, self.leading, shifts
         self._made: dict[int, tuple[np.ndarray, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:

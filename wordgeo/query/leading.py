@@ -26,7 +26,7 @@ import scipy.linalg
 
 from wordgeo import _graph
 from wordgeo.embeddings import Embeddings
-from wordgeo.query.screens import F32, F64, GROUP, I16, I64, MOST_UNITS, FloatScreen, Int8Codes
+from wordgeo.query.screens import F32, F64, GROUP, I16, I64, MOST_UNITS, FloatScreen, Int8Codes, Queries
 from wordgeo.threads import limit_blas, run_blocks
 
 __all__ = ["LeadingCopy"]
@@ -42,6 +42,7 @@ CODE_ERROR = 0.012  # about, of a product of codes
 GROUP_TAKES = 2.5  # as long as so many steps of four dimensions takes the first look at a group of rows (measured),
 AGAIN_TAKES = 11.0  # to go on with one, and
 MORE_TAKES = 1.35  # so many times as long as of the first dimensions a step of the others
+MOST_SHIFT = 6  # a power of 2
 ROWS_AT_ONCE = 1024
 CELL_AXES = 8
 
@@ -87,24 +88,27 @@ class LeadingCopy(Int8Codes):
         self.leading_errors, self.rests = np.zeros((2, len(leading), len(self.scales)), dtype=np.float32)
         self.error = d**0.5 * (d + 16) * 2.0**-24
         order, self.near = _order(vectors, norms, axes[:CELL_AXES], words)
-        parts = pairwise([0, *leading, d - 1])
-        axes = np.concatenate([*(_evened(axes[1 + first : 1 + last]) for first, last in parts), axes[:1]])
+        self.shifts = _shifts(vectors, norms, axes[1:], leading)
+        parts = zip(pairwise([0, *leading, d - 1]), self.shifts.tolist(), strict=True)
+        turned_to = [_evened(axes[1 + first : 1 + last]) * np.float32(2**shift) for (first, last), shift in parts]
+        axes = np.concatenate([*turned_to, axes[:1]])
 
         def fill(begin: int) -> None:
             run = slice(begin, begin + ROWS_AT_ONCE)
             some, lengths = vectors[order[run]], norms[order[run]]
             turned = np.empty_like(some)
-            _graph.turn(some, lengths, axes, self.leading, turned, self.head[run], self.rests[:, run])
+            _graph.turn(some, lengths, axes, self.leading, self.shifts, turned, self.head[run], self.rests[:, run])
             self.fill(turned, lengths, begin)
 
         run_blocks(fill, [(begin,) for begin in range(0, n, ROWS_AT_ONCE)])
         self.order = order
-        for errors in (self.errors, *self.leading_errors):  # the head is rounded too
-            errors[:] = np.hypot(errors, np.maximum(self.scales, np.float32(1 / MOST_UNITS)) / 2)
+        scales = np.maximum(self.scales, np.float32(1 / MOST_UNITS))
+        for errors in (self.errors, *self.leading_errors):  # the head is rounded too, and sums where they are shifted
+            errors[:] = np.hypot(errors, scales / 2) + scales.max(initial=0.0) * scales
 
-    def for_graphs(self) -> tuple[I64, F32, I16]:
+    def for_graphs(self) -> tuple[I64, I64, F32, I16]:
         """What `_graph.visit8` is told of the rows."""
-        return self._for_graphs(self.leading, self.leading_errors, self.head, self.rests)
+        return self.leading, self.shifts, *self._of_rows(self.leading_errors, self.head, self.rests)
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""
@@ -126,6 +130,15 @@ def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray
     is_word = order < words
     before: I64 = np.cumsum(~is_word)
     return np.concatenate([order[is_word], order[~is_word]]), before[is_word]
+
+
+def _shifts(vectors: F32, norms: F64, axes: F32, leading: Sequence[int]) -> I64:
+    """By which powers of 2 the elements behind each bound are smaller than those before: finer codes do for them."""
+    some = _some(len(vectors), GROUP * SAMPLE_GROUPS)
+    squares = np.square(_products(Queries(vectors[some], norms[some]).unit, axes)).mean(axis=0, dtype=np.float64)
+    parts = [squares[first:last].mean() if first < last else 0.0 for first, last in pairwise([0, *leading, len(axes)])]
+    shifts = [np.log2(parts[0] / part) / 2 if 0 < part < parts[0] else 0.0 for part in parts]
+    return np.minimum(shifts, MOST_SHIFT).astype(np.int64)
 
 
 def _some(n: int, most: int) -> I64:

@@ -207,6 +207,7 @@ class Int8Codes:
     order: npt.NDArray[np.uint32] | None = None
     near: I64 | None = None  # for each place of a word, how many of the other rows lie before it in their order
     leading: I64 = np.empty(0, dtype=np.int64)
+    shifts: I64 = np.zeros(1, dtype=np.int64)  # powers of 2 in the codes up to each bound, and behind the last
     leading_errors: F32 = np.empty((0, 0), dtype=np.float32)  # of so many elements alone: [bounds, rows]
 
     def __init__(self, n: int, d: int) -> None:
@@ -224,7 +225,9 @@ class Int8Codes:
 
         def some(first: int) -> None:
             count = min(ROWS_A_COPY, n - first)
-            _fast.quantise(vectors, norms, first, count, self.leading, codes, scales, errors, leading_errors)
+            _fast.quantise(
+                vectors, norms, first, count, self.leading, self.shifts, codes, scales, errors, leading_errors
+            )
 
         run_blocks(some, [(first,) for first in range(0, n, ROWS_A_COPY)])
 
@@ -233,13 +236,13 @@ class Int8Codes:
         """The largest error."""
         return float(self.errors.max(initial=0.0))
 
-    def for_graphs(self) -> tuple[I64, F32, I16]:
-        """What `_graph.visit8` is told of rows: `leading`, numbers [3 + bounds, rows], pairs [1 + bounds, rows, 2]."""
-        nothing = np.zeros((1, len(self.scales)), dtype=np.float32)
-        return self._for_graphs(np.array([4 * self.steps]), self.errors[None], nothing[0], nothing)
+    def for_graphs(self) -> tuple[I64, I64, F32, I16]:
+        """What `_graph.visit8` is told: leading, shifts, numbers [3 + bounds, rows], pairs [1 + bounds, rows, 2]."""
+        nothing, shifts = np.zeros((1, len(self.scales)), dtype=np.float32), np.zeros(2, dtype=np.int64)
+        return np.array([4 * self.steps]), shifts, *self._of_rows(self.errors[None], nothing[0], nothing)
 
-    def _for_graphs(self, leading: I64, errors: F32, head: F32, rests: F32) -> tuple[I64, F32, I16]:
-        """The same with errors of the leading elements, one that bytes do not hold, and the lengths of the others."""
+    def _of_rows(self, errors: F32, head: F32, rests: F32) -> tuple[F32, I16]:
+        """The last two, with errors of the leading elements, one that bytes do not hold, and lengths of the others."""
         scales = np.maximum(self.scales, np.float32(1 / MOST_UNITS))  # instead of 0, where codes are 0
         units = np.float32(1) / scales
         pairs = np.zeros((1 + len(rests), len(scales), 2), dtype=np.int16)
@@ -247,22 +250,20 @@ class Int8Codes:
         pairs[1:, :, 0] = np.ceil(rests * units * np.float32(1 + 2.0**-20))
         pairs[1:, :, 1] = np.rint(units)
         # A bound is compared with a cosine times the last: what is rounded there.
-        return leading, np.stack([scales, units, self.errors, *(errors + scales / 2)]), pairs
+        return np.stack([scales, units, self.errors, *(errors + scales / 2)]), pairs
 
-    def as_queries(self, begin: int, end: int, leading: I64) -> tuple[npt.NDArray[np.int8], I32, I32]:
-        """Rows as queries, begin a multiple of 16: codes in one byte an element; corrections for all elements, in the
-        first of two, and for the elements up to each bound and behind the last one.
+    def as_queries(self, begin: int, end: int, leading: I64) -> tuple[npt.NDArray[np.int8], I32]:
+        """Rows as queries, begin a multiple of 16: codes in one byte an element, and corrections of the elements up to
+        each bound and behind the last one, each the first of two.
         """
         stride = 4 * self.steps
         groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
         codes = np.zeros((end - begin, 2, stride), dtype=np.int8)
         codes[:, 0] = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
-        parts = np.zeros((end - begin, len(leading) + 1), dtype=np.int32)
-        for i, (first, last) in enumerate(pairwise([0, *leading.tolist(), stride])):
-            parts[:, i] = -128 * codes[:, 0, first:last].sum(axis=1, dtype=np.int32)
-        corrections = np.zeros((end - begin, 2), dtype=np.int32)
-        corrections[:, 0] = parts.sum(axis=1)
-        return codes, corrections, parts
+        corrections = np.zeros((len(leading) + 1, end - begin, 2), dtype=np.int32)
+        for part, (first, last) in enumerate(pairwise([0, *leading.tolist(), stride])):
+            corrections[part, :, 0] = -128 * codes[:, 0, first:last].sum(axis=1, dtype=np.int32)
+        return codes, corrections
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""
