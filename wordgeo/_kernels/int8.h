@@ -204,7 +204,7 @@ LEAD8(1, 1)
 
 enum {
     AT_A_TIME = 6, /* so many sums hide how long each step takes */
-    OFTEN = 8     /* one of so many */
+    OFTEN = 8      /* one of so many */
 };
 
 /* What waits times the codes from one bound to the next, where it goes on waiting, or to the end, where it is found. */
