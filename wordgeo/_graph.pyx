@@ -154,7 +154,7 @@ def visit8(
     float[::1] needed,                 # scratch [rows in a first tile, which has fewer words in their place]
     uint32_t[::1] chosen,              # scratch [rows in a first tile]
     uint8_t[:, ::1] flags,             # scratch [words at a time, rows at a time / 64], which goes unread
-    float[::1] floors,                 # scratch [words at a time]
+    float[::1] floors,                 # scratch [MOST_QUERIES]
     float[::1] values,                 # scratch [MOST_QUERIES * rows at a time + 16]
     uint32_t[::1] places,              # scratch, as many
     float[:, ::1] part,                # scratch, as tile
@@ -180,28 +180,29 @@ def visit8(
         unmet = waiting[order[first]].floor == -INFINITY and not both
         if unmet:  # see `first_floor`
             width, height = needed.shape[0], height * width // needed.shape[0]
-        elif height > MOST_QUERIES:
+        else:
             height = MOST_QUERIES
-        while block < m:
-            high = height if height < m - block else m - block
-            asked.codes = &word_codes[block, 0, 0]
-            for bound in range(part_corrections.shape[0]):
-                asked.part_corrections[bound] = &part_corrections[bound, block, 0]
-            asked.count = <size_t> high
-            asked.scales, asked.units = &of_words[SCALE, block], &of_words[UNIT, block]
-            asked.slack, asked.head = &of_words[ERROR, block], &word_pairs[0, block, 0]
+        at = begin
+        while at < end:
+            count = width if width < end - at else end - at
+            rows.codes, rows.groups = &codes[<size_t> at * asked.stride], <size_t> (count + 15) // 16
+            rows.scales, rows.units = &of_rows[SCALE, at], &of_rows[UNIT, at]
+            rows.errors, rows.head = &of_rows[ERROR, at], &row_pairs[0, at, 0]
             for bound in range(leading.shape[0]):
-                asked.bound_slack[bound] = &of_words[BOUND_ERRORS + bound, block]
-                asked.rests[bound] = &word_pairs[1 + bound, block, 0]
-            at = begin
-            while at < end:
-                count = width if width < end - at else end - at
-                rows.codes, rows.groups = &codes[<size_t> at * asked.stride], <size_t> (count + 15) // 16
-                rows.scales, rows.units = &of_rows[SCALE, at], &of_rows[UNIT, at]
-                rows.errors, rows.head = &of_rows[ERROR, at], &row_pairs[0, at, 0]
+                rows.bound_errors[bound] = &of_rows[BOUND_ERRORS + bound, at]
+                rows.rests[bound] = &row_pairs[1 + bound, at, 0]
+            block = 0
+            while block < m:
+                high = height if height < m - block else m - block
+                asked.codes = &word_codes[block, 0, 0]
+                for bound in range(part_corrections.shape[0]):
+                    asked.part_corrections[bound] = &part_corrections[bound, block, 0]
+                asked.count = <size_t> high
+                asked.scales, asked.units = &of_words[SCALE, block], &of_words[UNIT, block]
+                asked.slack, asked.head = &of_words[ERROR, block], &word_pairs[0, block, 0]
                 for bound in range(leading.shape[0]):
-                    rows.bound_errors[bound] = &of_rows[BOUND_ERRORS + bound, at]
-                    rows.rests[bound] = &row_pairs[1 + bound, at, 0]
+                    asked.bound_slack[bound] = &of_words[BOUND_ERRORS + bound, block]
+                    asked.rests[bound] = &word_pairs[1 + bound, block, 0]
                 for q in range(high):
                     floors[q] = waiting[order[first + block + q]].floor - asked.slack[q]
                 if unmet:
@@ -239,8 +240,8 @@ def visit8(
                         if both and at + place < words and not offer(waiting, row, word, values[i], error):
                             empty(&waiting[row], row, matrix, norms, best_scores, best_rows, held)
                             offer(waiting, row, word, values[i], error)
-                at += count
-            block += high
+                block += high
+            at += count
 
 
 cdef void multiply_parts(rows8 rows, queries8 asked, float *out, float *part, Py_ssize_t width,

@@ -57,6 +57,18 @@ def test_the_graph_is_what_single_queries_give(size, n):
 
 
 @pytest.mark.usefixtures("products")
+@pytest.mark.parametrize("n", [481, 700, 900])
+def test_blocks_have_more_words_than_are_taken_at_a_time(n, monkeypatch):
+    monkeypatch.setattr(graph, "WORDS_A_BLOCK", 1024)
+    model = model_of(1500, 19, n)
+    rows, scores = search.top_k(model, model.vectors[:n], k=10, exclude=np.arange(n)[:, None])
+    for guess in ([], [rows]):
+        found = neighbor_graph(model, k=10, n=n, guess=guess, threads=1)
+        np.testing.assert_array_equal(found.rows, rows)
+        assert found.scores.tobytes() == scores.tobytes()
+
+
+@pytest.mark.usefixtures("products")
 @pytest.mark.parametrize(("size", "n"), [(640, None), (700, 300), (65, None)])
 def test_whatever_is_guessed_the_graph_is_the_same(size, n):
     model = model_of(size, 19, size)

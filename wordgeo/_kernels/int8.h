@@ -202,6 +202,8 @@ LEAD8(6, 1)
 LEAD8(1, 1)
 #undef LEAD8
 
+_Static_assert(WORDGEO_MOST_QUERIES % 48 == 0, "queries are taken by six, and what they ask by sixteen");
+
 enum {
     AT_A_TIME = 6, /* so many sums hide how long each step takes */
     OFTEN = 8      /* one of so many */
@@ -300,7 +302,6 @@ TARGET static int ask8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_quer
         of.units = rows->units + at, of.errors = rows->errors + at, of.head = rows->head + 2 * at;                     \
         for (bound = 0; bound < rows->bounds; bound++)                                                                 \
             of.rests[bound] = rows->rests[bound] + 2 * at;                                                             \
-        const int both = !ask8(&of, rows, queries, at, GROUPS) || rows->needed;                                        \
         of.needed = rows->needed ? rows->needed + at : nothing;                                                        \
         for (int g = 0; g < GROUPS; g++)                                                                               \
             waiting[g].count = 0;                                                                                      \
@@ -340,6 +341,7 @@ TARGET static size_t leading8_vnni(const wordgeo_rows8 *rows, const wordgeo_quer
         nothing[i] = HUGE_VALF;
     found8 of = {.stride = 16 * rows->groups, .values = values, .places = places};
     size_t group = 0;
+    const int both = !ask8(&of, rows, queries, 0, rows->groups) || rows->needed;
     int often = 0;
     SWEEP(4)
     SWEEP(1)

@@ -44,7 +44,7 @@ typedef struct {
     const int16_t *head, *rests[WORDGEO_MOST_BOUNDS];
 } wordgeo_queries8;
 
-#define WORDGEO_MOST_QUERIES 96 /* at a time, of leading8 */
+#define WORDGEO_MOST_QUERIES 336 /* at a time, of leading8; many, since rows come from far for each so many */
 
 typedef struct {
     const char *name;

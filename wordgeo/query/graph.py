@@ -146,7 +146,7 @@ def _fill(
             np.empty(FIRST_ROWS, dtype=np.float32),
             np.empty(FIRST_ROWS, dtype=np.uint32),
             np.empty((WORDS_A_TILE, ROWS_A_TILE // ROWS_A_FLAG), dtype=np.uint8),
-            np.empty(WORDS_A_TILE, dtype=np.float32),
+            np.empty(_graph.WORDS_A_SWEEP, dtype=np.float32),
             np.empty(_graph.WORDS_A_SWEEP * ROWS_A_TILE + GROUP, dtype=np.float32),
             np.empty(_graph.WORDS_A_SWEEP * ROWS_A_TILE + GROUP, dtype=np.uint32),
             np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
