@@ -62,7 +62,7 @@ def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, shares, noise, s
         asked = np.floor(np.minimum(least - some.max() - slack, 1) * units[:, None])
         assert (bounds >= asked * whole_units)[cosines >= least].all()
         assert (some - scales / 2 <= errors + 1e-7).all()
-    assert np.allclose(units * scales, 1) and np.abs(pairs).max() <= 30001
+    assert np.allclose(units * scales, 1) and np.abs(pairs).max() <= 8001
 
 
 def test_axes_are_orthonormal_and_the_first_have_most():

@@ -86,19 +86,26 @@ TARGET static void tile8_vnni(const wordgeo_rows8 *rows, const wordgeo_queries8 
 
 #undef SWEEP
 
+enum { ROWS_AT_A_TIME = 64 };
+
+/* Of sixteen lanes as many as are left. */
+static inline __mmask16 first16(size_t left) {
+    return (__mmask16)(left < 16 ? (1u << left) - 1 : 0xffff);
+}
+
 /* A product of two rows of numbers of 16 bits, two a lane, in the same way. */
 #define MULTIPLY_ADD16(acc, x, y) __asm__("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(y))
 
-/* Some groups of rows, as wordgeo_rows8 from the first of them on; what a query asks of their bounds; and where products go
- * that may matter. */
+/* Some groups of rows, as wordgeo_rows8 from the first of them on, and where products go that may matter. What asks has two
+ * numbers of 16 bits for each bound: how long is its own rest, and how much of a product it needs, less than zero. With the
+ * other's, which are the rest and the unit, they make up the difference between the bound and what is needed. */
 typedef struct {
     const uint8_t *codes;
-    const float *scales, *units, *errors, *needed;
+    const float *scales, *errors, *needed;
     const int16_t *head, *rests[WORDGEO_MOST_BOUNDS];
-    float error[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES];   /* what the bound is short of at most, with any of the rows */
-    float least[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES];   /* from where on it matters to the query, in its units */
-    int32_t asked[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES]; /* the rest, and above it what makes up for that */
-    size_t group, stride; /* the first, and rows from one query to the next among places */
+    int32_t of_queries[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES];
+    int32_t of_rows[WORDGEO_MOST_BOUNDS][ROWS_AT_A_TIME]; /* where they are words that look among the queries */
+    size_t group, stride;                                 /* the first, and rows from one query to the next among places */
     float *values;
     uint32_t *places;
     size_t found;
@@ -122,22 +129,23 @@ typedef struct {
     size_t count;
 } waiting8;
 
-/* Negative where a sum by the codes up to a bound, with the bound of the others, cannot matter. `both` is whether rows need
- * something as words. */
+static inline int32_t two16(const int16_t *pair) {
+    int32_t two;
+    memcpy(&two, pair, 4);
+    return two;
+}
+
+/* Negative where a sum by the codes up to a bound, with the bound of the others, cannot matter: to the query, and with `both`
+ * to the rows. */
 TARGET static inline __attribute__((always_inline)) __m512i sift8(const found8 *of, const wordgeo_queries8 *queries, int bound,
                                                                   size_t q, int g, int both, __m512i sum) {
-    const __m512i rests = _mm512_loadu_si512(of->rests[bound] + 32 * g);
-    if (!both) {
-        MULTIPLY_ADD16(sum, rests, _mm512_set1_epi32(of->asked[bound][q]));
+    __m512i to_rows = sum;
+    MULTIPLY_ADD16(sum, _mm512_loadu_si512(of->rests[bound] + 32 * g), _mm512_set1_epi32(of->of_queries[bound][q]));
+    if (!both)
         return sum;
-    }
-    MULTIPLY_ADD16(sum, rests, _mm512_set1_epi32(of->asked[bound][q] & 0xffff));
-    const __m512 needed = _mm512_sub_ps(_mm512_loadu_ps(of->needed + 16 * g), _mm512_set1_ps(of->error[bound][q]));
-    const __m512 least = _mm512_min_ps(_mm512_mul_ps(needed, _mm512_set1_ps(queries->units[q])),
-                                       _mm512_set1_ps(of->least[bound][q]));
-    /* What is below all integers becomes the lowest; nothing is above them, since the query's own is not. */
-    const __m512i whole = _mm512_cvtps_epi32(_mm512_mul_ps(least, _mm512_loadu_ps(of->units + 16 * g)));
-    return _mm512_movm_epi32(_mm512_cmplt_epi32_mask(_mm512_add_epi32(sum, _mm512_set1_epi32(1)), whole));
+    const __m512i rests = _mm512_set1_epi32(two16(queries->rests[bound] + 2 * q));
+    MULTIPLY_ADD16(to_rows, _mm512_loadu_si512(of->of_rows[bound] + 16 * g), rests);
+    return _mm512_and_si512(sum, to_rows);
 }
 
 TARGET static inline void wait8(waiting8 *waiting, __m512i sum, size_t q, __m512i sifted) {
@@ -176,10 +184,8 @@ TARGET static inline void wait8(waiting8 *waiting, __m512i sum, size_t q, __m512
             __m512i sifted[GROUPS], all = _mm512_set1_epi32(-1);                                                       \
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++) {                                                 \
                 if (!whole) {                                                                                          \
-                    int32_t two;                                                                                       \
-                    memcpy(&two, queries->head + 2 * (query + q), 4);                                                  \
-                    const __m512i head = _mm512_loadu_si512(of->head + 32 * g);                                        \
-                    MULTIPLY_ADD16(sum[q][g], head, _mm512_set1_epi32(two));                                           \
+                    const __m512i head = _mm512_set1_epi32(two16(queries->head + 2 * (query + q)));                    \
+                    MULTIPLY_ADD16(sum[q][g], _mm512_loadu_si512(of->head + 32 * g), head);                            \
                 }                                                                                                      \
                 sifted[g] = sift8(of, queries, 0, query + q, g, both, sum[q][g]);                                      \
                 all = _mm512_and_si512(all, sifted[g]);                                                                \
@@ -257,33 +263,33 @@ TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const
     }
 }
 
-/* What the queries ask of the bounds of some groups. Returns whether all of it goes into 16 bits: whether all of it is
- * above -1, as a cosine is. */
-TARGET static int ask8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, size_t at, size_t groups) {
-    __mmask16 low = 0;
-    for (size_t bound = 0; bound < rows->bounds; bound++) {
-        __m512 most = _mm512_loadu_ps(rows->bound_errors[bound] + at);
-        for (size_t g = 1; g < groups; g++)
-            most = _mm512_max_ps(most, _mm512_loadu_ps(rows->bound_errors[bound] + at + 16 * g));
-        const __m512 worst = _mm512_set1_ps(_mm512_reduce_max_ps(most));
-        for (size_t q = 0; q < queries->count; q += 16) {
-            const __mmask16 these = (__mmask16)(queries->count - q < 16 ? (1 << (queries->count - q)) - 1 : 0xffff);
-            const __m512 units = _mm512_maskz_loadu_ps(these, queries->units + q);
-            const __m512 error = _mm512_add_ps(_mm512_maskz_loadu_ps(these, queries->bound_slack[bound] + q), worst);
-            const __m512 floor = _mm512_maskz_loadu_ps(these, queries->floors + q);
-            const __m512 slack = _mm512_maskz_loadu_ps(these, queries->slack + q);
-            const __m512 needed = _mm512_min_ps(_mm512_sub_ps(_mm512_add_ps(floor, slack), error), _mm512_set1_ps(1.0f));
-            const __m512 least = _mm512_mul_ps(needed, units);
-            const __m512i down = _mm512_cvt_roundps_epi32(least, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-            const __m512i rests = _mm512_maskz_loadu_epi32(these, queries->rests[bound] + 2 * q);
-            const __m512i up = _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), down), 16);
-            _mm512_storeu_ps(of->error[bound] + q, error);
-            _mm512_storeu_ps(of->least[bound] + q, least);
-            _mm512_storeu_si512(of->asked[bound] + q, _mm512_mask_blend_epi16(0xaaaaaaaa, rests, up));
-            low |= _mm512_mask_cmp_ps_mask(these, needed, _mm512_set1_ps(-1.0f), _CMP_NGE_UQ);
-        }
+TARGET static float largest8(const float *x, size_t count) {
+    __m512 most = _mm512_setzero_ps();
+    for (size_t i = 0; i < count; i += 16)
+        most = _mm512_max_ps(most, _mm512_maskz_loadu_ps(first16(count - i), x + i));
+    return _mm512_reduce_max_ps(most);
+}
+
+/* What each asks of a bound that is short of its error and of `worst` at most: `least` (and `more` of each, if any). Where
+ * this is below -1, as no cosine is, and the rounding of a unit could be too much, it is -4, which no bound is below: a code
+ * is at most twice what it stands for. */
+TARGET static void ask8(const float *least, const float *more, const float *units, const float *errors, float worst,
+                        const int16_t *rests, size_t count, int32_t *asked) {
+    for (size_t i = 0; i < count; i += 16) {
+        const __mmask16 these = first16(count - i);
+        const __m512 error = _mm512_add_ps(_mm512_maskz_loadu_ps(these, errors + i), _mm512_set1_ps(worst));
+        __m512 needed = _mm512_maskz_loadu_ps(these, least + i);
+        if (more)
+            needed = _mm512_add_ps(needed, _mm512_maskz_loadu_ps(these, more + i));
+        needed = _mm512_min_ps(_mm512_sub_ps(needed, error), _mm512_set1_ps(1.0f));
+        const __mmask16 any = _mm512_cmp_ps_mask(needed, _mm512_set1_ps(-1.0f), _CMP_NGE_UQ);
+        needed = _mm512_mask_mov_ps(needed, any, _mm512_set1_ps(-4.0f));
+        const __m512 least_units = _mm512_mul_ps(needed, _mm512_maskz_loadu_ps(these, units + i));
+        const __m512i down = _mm512_cvt_roundps_epi32(least_units, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+        const __m512i up = _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), down), 16);
+        const __m512i own = _mm512_maskz_loadu_epi32(these, rests + 2 * i);
+        _mm512_storeu_si512(asked + i, _mm512_mask_blend_epi16(0xaaaaaaaa, own, up));
     }
-    return !low;
 }
 
 #define QUERIES8(GROUPS, WHOLE, BOTH, SOME)                                                                            \
@@ -299,16 +305,22 @@ TARGET static int ask8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_quer
         size_t q = 0, bound;                                                                                           \
         const size_t at = 16 * group;                                                                                  \
         of.group = group, of.codes = rows->codes + group * rows->steps * 64, of.scales = rows->scales + at;            \
-        of.units = rows->units + at, of.errors = rows->errors + at, of.head = rows->head + 2 * at;                     \
-        for (bound = 0; bound < rows->bounds; bound++)                                                                 \
+        of.errors = rows->errors + at, of.head = rows->head + 2 * at;                                                  \
+        of.needed = both ? rows->needed + at : NULL;                                                                   \
+        for (bound = 0; bound < rows->bounds; bound++) {                                                               \
             of.rests[bound] = rows->rests[bound] + 2 * at;                                                             \
-        of.needed = rows->needed ? rows->needed + at : nothing;                                                        \
+            if (both)                                                                                                  \
+                ask8(of.needed, NULL, rows->units + at, rows->bound_errors[bound] + at, worst[bound], of.rests[bound], \
+                     16 * GROUPS, of.of_rows[bound]);                                                                  \
+        }                                                                                                              \
         for (int g = 0; g < GROUPS; g++)                                                                               \
             waiting[g].count = 0;                                                                                      \
         if (rows->leading[0] == rows->steps && both)                                                                   \
             QUERIES8(GROUPS, 1, 1, 0)                                                                                  \
         else if (rows->leading[0] == rows->steps)                                                                      \
             QUERIES8(GROUPS, 1, 0, 0)                                                                                  \
+        else if (both && often)                                                                                        \
+            QUERIES8(GROUPS, 0, 1, 1)                                                                                  \
         else if (both)                                                                                                 \
             QUERIES8(GROUPS, 0, 1, 0)                                                                                  \
         else if (often)                                                                                                \
@@ -336,12 +348,16 @@ TARGET static int ask8(found8 *of, const wordgeo_rows8 *rows, const wordgeo_quer
 TARGET static size_t leading8_vnni(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *values,
                                    uint32_t *places) {
     waiting8 waiting[5];
-    float nothing[64]; /* that rows need as words */
-    for (int i = 0; i < 64; i++)
-        nothing[i] = HUGE_VALF;
     found8 of = {.stride = 16 * rows->groups, .values = values, .places = places};
+    const int both = rows->needed != NULL;
+    float worst[WORDGEO_MOST_BOUNDS] = {0}; /* of queries */
+    for (size_t bound = 0; bound < rows->bounds; bound++) {
+        const float of_rows = largest8(rows->bound_errors[bound], 16 * rows->groups);
+        worst[bound] = largest8(queries->bound_slack[bound], queries->count);
+        ask8(queries->floors, queries->slack, queries->units, queries->bound_slack[bound], of_rows, queries->rests[bound],
+             queries->count, of.of_queries[bound]);
+    }
     size_t group = 0;
-    const int both = !ask8(&of, rows, queries, 0, rows->groups) || rows->needed;
     int often = 0;
     SWEEP(4)
     SWEEP(1)

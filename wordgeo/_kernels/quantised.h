@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define WORDGEO_GROUP 16
-#define WORDGEO_MOST_UNITS 30000 /* so that a number up to 1 in units of the scale has 16 bits */
+#define WORDGEO_MOST_UNITS 8000 /* so that a number up to 4 in units of the scale has 16 bits */
 
 typedef double (*wordgeo_quantise16)(const float *, double, size_t, int16_t *); /* the kernel of that name */
 

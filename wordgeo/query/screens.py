@@ -42,7 +42,7 @@ WAITING_A_QUERY = 1024
 GROUP = 16  # rows that the codes hold together
 ROWS_A_FLAG = 64  # of int8 products; tiles are multiples of it
 ROWS_A_COPY = GROUP << 9
-MOST_UNITS = 30000  # see _kernels/quantised.h
+MOST_UNITS = 8000  # see _kernels/quantised.h
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
