@@ -25,6 +25,23 @@ cdef enum:  # the numbers that go with the codes of a row, or of a word, whose e
 WORDS_A_SWEEP = MOST_QUERIES  # words whose floors are read at a time
 
 
+def project(
+    const float[:, ::1] matrix,        # IN [n, d] rows
+    const double[::1] norms,           # IN [n]
+    const float[:, ::1] axes,          # IN [a, d]
+    float[:, ::1] out,                 # OUT [n, a] of rows at unit length
+):
+    """The products of rows with some axes."""
+    cdef Py_ssize_t i, j
+    cdef int a = <int> axes.shape[0]
+    with nogil:
+        gemm(&matrix[0, 0], &axes[0, 0], &out[0, 0], <int> matrix.shape[0], a, <int> matrix.shape[1], a)
+        for i in range(matrix.shape[0]):
+            if norms[i] > 0:
+                for j in range(a):
+                    out[i, j] = <float> (out[i, j] / norms[i])
+
+
 def turn(
     const float[:, ::1] matrix,        # IN [n, d] rows
     const double[::1] norms,           # IN [n]
@@ -35,7 +52,7 @@ def turn(
     float[::1] head,                   # OUT [n] and here, of rows at unit length
     float[:, :] rests,                 # OUT [bounds, n] and here the lengths of those behind the leading ones
 ):
-    """The products of rows with some axes."""
+    """The same for codes along all axes, with what they do not hold."""
     cdef Py_ssize_t i, bound, begin, end, d = matrix.shape[1]
     cdef double squares, of_part
     with nogil:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import combinations, pairwise, zip_longest
+from itertools import chain, combinations, pairwise, zip_longest
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,7 @@ GRAPH_MARKER = "graph.json"
 WORDS_A_BLOCK = 1024  # about
 WORDS_AT_ONCE = 48  # blocks are multiples of it, and it is one of GROUP and of the words that kernels take at a time
 ROWS_A_ROUND = 16 << 10  # that are no words: some hundredths of a second for a block of words, how long Ctrl-C waits
+VISITS_AT_ONCE = 64  # many, since threads wait for the last one
 WORDS_A_TILE = 192
 ROWS_A_TILE = 512
 FIRST_ROWS = 4 * ROWS_A_TILE  # what a word without a floor meets first, in one tile: the more, the better is its floor
@@ -154,13 +157,16 @@ def _fill(
         for _ in range(threads)
     ]
 
+    own = {first: Lock() for first, _ in _blocks(n, threads)}  # for who works on the words of a block
+
     def visit(first: int, last: int, begin: int, end: int, both: bool) -> None:
-        scratch = free.pop()
-        products.visit(
-            embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, last), begin, end,
-            both, pools, scores, rows, held, *scratch[: products.scratch],
-        )  # fmt: skip
-        free.append(scratch)
+        with own[first], own[begin] if both else nullcontext():
+            scratch = free.pop()
+            products.visit(
+                embeddings.vectors, embeddings.norms, *products.of_rows, first, *products.of_words(first, last), begin,
+                end, both, pools, scores, rows, held, *scratch[: products.scratch],
+            )  # fmt: skip
+            free.append(scratch)
 
     def finish(first: int, last: int) -> None:
         run = slice(first, last)
@@ -169,12 +175,13 @@ def _fill(
         unfilled = np.arange(k) >= held[run, None]
         rows[run][unfilled], scores[run][unfilled] = -1, np.nan
 
-    rounds = _rounds(n, size, threads, products.near)
-    progress.start("neighbours", len(rounds), "rounds")
+    visits = list(chain.from_iterable(_rounds(n, size, threads, products.near)))
+    progress.start("neighbours", len(visits), "blocks")
     try:
-        for pairs in rounds:  # threads never share a word
-            run_blocks(visit, pairs, threads)
-            progress.advance(1)
+        for begin in range(0, len(visits), VISITS_AT_ONCE):
+            some = visits[begin : begin + VISITS_AT_ONCE]
+            run_blocks(visit, some, threads)
+            progress.advance(len(some))
         run_blocks(finish, _blocks(n, threads), threads)
     finally:
         progress.finish()
@@ -207,7 +214,7 @@ def _blocks(n: int, threads: int) -> list[tuple[int, int]]:
 
 def _rounds(n: int, size: int, threads: int, near: I64 | None = None) -> list[list[tuple[int, int, int, int, bool]]]:
     """Words first .. last and rows begin .. end that meet, and whether the rows are words that look among these too, in
-    rounds within which no word comes twice.
+    rounds within which no word comes twice: threads hardly ever wait for each other.
 
     Every block of words with itself; by the circle method, every pair of blocks once for both; and the rows that are no
     words. Rows come in whole groups, so the last block of words has the next few rows with it.

@@ -27,7 +27,7 @@ import scipy.linalg
 from wordgeo import _graph
 from wordgeo.embeddings import Embeddings
 from wordgeo.query.screens import F32, F64, GROUP, I16, I64, MOST_UNITS, FloatScreen, Int8Codes, Queries
-from wordgeo.threads import limit_blas, run_blocks
+from wordgeo.threads import limit_blas, resolve_threads, run_blocks
 
 __all__ = ["LeadingCopy"]
 
@@ -93,12 +93,16 @@ class LeadingCopy(Int8Codes):
         turned_to = [_evened(axes[1 + first : 1 + last]) * np.float32(2**shift) for (first, last), shift in parts]
         axes = np.concatenate([*turned_to, axes[:1]])
 
+        free = [np.empty((2, ROWS_AT_ONCE, d), dtype=np.float32) for _ in range(resolve_threads())]
+
         def fill(begin: int) -> None:
             run = slice(begin, begin + ROWS_AT_ONCE)
-            some, lengths = vectors[order[run]], norms[order[run]]
-            turned = np.empty_like(some)
+            scratch, lengths = free.pop(), norms[order[run]]
+            some, turned = scratch[:, : len(lengths)]
+            np.take(vectors, order[run], axis=0, out=some, mode="clip")
             _graph.turn(some, lengths, axes, self.leading, self.shifts, turned, self.head[run], self.rests[:, run])
             self.fill(turned, lengths, begin)
+            free.append(scratch)
 
         run_blocks(fill, [(begin,) for begin in range(0, n, ROWS_AT_ONCE)])
         self.order = order
@@ -121,8 +125,7 @@ def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray
 
     def project(begin: int) -> None:
         run = slice(begin, begin + ROWS_AT_ONCE)
-        lengths = np.where(norms[run] > 0, norms[run], 1)[:, None]
-        points[run] = _products(vectors[run], axes) / lengths
+        _graph.project(vectors[run], norms[run], axes, points[run])
 
     run_blocks(project, [(begin,) for begin in range(0, len(vectors), ROWS_AT_ONCE)])
     order = np.empty(len(vectors), dtype=np.uint32)
