@@ -35,13 +35,14 @@ MOST_DIMENSIONS = 1024  # e is at most 0.002
 WORTH = 0.93  # share of all dimensions that leading ones may take: other things take time too; less, of n words,
 WORDS_A_DIMENSION = 17  # times dimensions / n, for turning the rows (both measured)
 PAIRS_AN_ELEMENT = 1000  # of the square matrix whose axes have to be found: pairs of a word and a row
-SAMPLE_GROUPS = 128  # of rows
+SAMPLE_ROWS = 2046
 SAMPLE_WORDS = 32
+AS_A_GROUP = 6  # so many rows at random are gone on with about as often as a group of near ones (measured)
 STEP = 16  # dimensions
 CODE_ERROR = 0.012  # about, of a product of codes
-GROUP_TAKES = 2.5  # as long as so many steps of four dimensions takes the first look at a group of rows (measured),
-AGAIN_TAKES = 8.0  # to go on with one, and
-MORE_TAKES = 1.35  # so many times as long as of the first dimensions a step of the others
+GROUP_TAKES = 5.0  # as long as so many steps of four dimensions takes the first look at a group of rows (measured),
+AGAIN_TAKES = 7.0  # to go on with one, and
+MORE_TAKES = 1.5  # so many times as long as of the first dimensions a step of the others
 MOST_SHIFT = 6  # a power of 2
 ROWS_AT_ONCE = 1024
 CELL_AXES = 8
@@ -64,8 +65,7 @@ class LeadingCopy(Int8Codes):
         if not np.isfinite(scale).all():  # products in float32 would not be known
             return None
         limit_blas()
-        rows = (GROUP * _some(size // GROUP, SAMPLE_GROUPS)[:, None] + np.arange(GROUP)).ravel()
-        words = _some(n, SAMPLE_WORDS)
+        rows, words = _some(size, SAMPLE_ROWS), _some(n, SAMPLE_WORDS)
         of_rows, of_words = (embeddings.vectors[some] * scale[some, None] for some in (rows, words))
         axes = _principal_axes(of_rows)
         of_rows, of_words = _products(of_rows, axes), _products(of_words, axes)
@@ -137,7 +137,7 @@ def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray
 
 def _shifts(vectors: F32, norms: F64, axes: F32, leading: Sequence[int]) -> I64:
     """By which powers of 2 the elements behind each bound are smaller than those before: finer codes do for them."""
-    some = _some(len(vectors), GROUP * SAMPLE_GROUPS)
+    some = _some(len(vectors), SAMPLE_ROWS)
     squares = np.square(_products(Queries(vectors[some], norms[some]).unit, axes)).mean(axis=0, dtype=np.float64)
     parts = [squares[first:last].mean() if first < last else 0.0 for first, last in pairwise([0, *leading, len(axes)])]
     shifts = [np.log2(parts[0] / part) / 2 if 0 < part < parts[0] else 0.0 for part in parts]
@@ -183,8 +183,8 @@ def _dimensions(words: F32, rows: F32, floors: F32, most: float) -> tuple[int, i
     for h in range(STEP, d, STEP):
         products += _products(np.ascontiguousarray(words[:, done:h]), np.ascontiguousarray(rows[:, done:h]))
         rest = np.outer(np.linalg.norm(words[:, h:], axis=1), np.linalg.norm(rows[:, h:], axis=1))
-        above = products + rest >= floors[:, None]
-        passing[h] = float(np.mean(above.reshape(len(words), -1, GROUP).any(axis=2)))
+        above = (products + rest >= floors[:, None])[:, : len(rows) // AS_A_GROUP * AS_A_GROUP]
+        passing[h] = float(np.mean(above.reshape(len(words), -1, AS_A_GROUP).any(axis=2)))
         done = h
 
     def takes(first: int, second: int) -> float:
