@@ -104,8 +104,8 @@ def test_the_graph_of_two_blocks_is_the_twins(products):
     sweep = _graph.WORDS_A_SWEEP * 64 + 16
     scratch = (
         np.empty((24, 64), np.float32), np.empty(256, np.float32), np.empty(256, np.uint32),
-        np.empty((24, 1), np.uint8), np.empty(_graph.WORDS_A_SWEEP, np.float32), np.empty(sweep, np.float32), np.empty(sweep, np.uint32),
-        np.empty((24, 64), np.float32),
+        np.empty((24, 1), np.uint8), np.empty(_graph.WORDS_A_SWEEP, np.float32),
+        np.empty(sweep, np.float32), np.empty(sweep, np.uint32), np.empty((24, 64), np.float32),
     )  # fmt: skip
     lists = []
     for module in (_graph, reference):
