@@ -37,6 +37,7 @@ setup(
                 KERNELS + "quantised.c",
                 depends=["wordgeo/_fast.pxd", *map(str, Path(KERNELS).glob("*.h"))],
             ),
+            extension("wordgeo._lists", depends=["wordgeo/_fast.pxd"]),
             extension("wordgeo._graph", KERNELS + "best.c", KERNELS + "quantised.c", depends=["wordgeo/_fast.pxd"]),
             extension(
                 "wordgeo._analogies",

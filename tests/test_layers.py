@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "wordgeo"
 # From the ground up. A room imports itself and rooms of earlier steps; rooms of one step do not know each other.
 STEPS = [
     {"_version", "_fast", "_words", "reference"},  # the engine
-    {"_graph", "_analogy_rule"},
+    {"_graph", "_lists", "_analogy_rule"},
     {"_analogy_tables"},
     {"_analogies"},
     {"errors"},  # ground

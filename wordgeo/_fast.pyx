@@ -21,7 +21,7 @@ scale = NaN and are always rescored (a NaN passes every screen). `slack` is this
 of scores to float32. Where it excludes nothing, every row is rescored: slower, and still right.
 
 Nothing here validates or allocates; `wordgeo.query` does. Every function that scores or makes codes has a twin in
-reference.py; `overlaps` is held against sets (tests).
+reference.py.
 """
 
 cdef enum:
@@ -418,64 +418,6 @@ def prepare_pools(
     cdef Py_ssize_t q
     for q in range(lower.shape[0]):
         waiting[q] = empty(lower, pool_rows, pool_upper, q)
-
-
-def overlaps(
-    const int64_t[:, :, ::1] lists,    # IN [models, words, k] neighbours by rank, as rows of a shared vocabulary
-    double p,                          # persistence of rank-biased overlap, in (0, 1)
-    int64_t[:, ::1] common,            # OUT [words, pairs] how many neighbours two models share, (0, 1), (0, 2)...
-    double[:, ::1] rbo,                # OUT [words, pairs]
-    int64_t[:, ::1] joint,             # OUT [words, 2] how many are in all lists, and in any
-    int64_t[::1] stamps,               # scratch [shared rows], all 0 on entry; needs a new array for each call
-    int64_t[::1] ranks,                # scratch [shared rows]
-    int64_t[::1] depths,               # scratch [k + 1]
-):
-    """How far lists of neighbours agree, for every word and every pair of models.
-
-    rbo is rank-biased overlap, extrapolated (Webber, Moffat & Zobel 2010, equation 32, for lists of the same length):
-    X(k)/k p^k + (1 - p)/p sum over d = 1..k of X(d)/d p^d, where X(d) is the overlap of the first d.
-    """
-    cdef Py_ssize_t models = lists.shape[0], words = lists.shape[1], k = lists.shape[2], w, i, j, r, pair
-    cdef int64_t mark = 0, shared, item
-    cdef double total, weight
-    with nogil:
-        for w in range(words):
-            pair = 0
-            for i in range(models):
-                mark += 1
-                for r in range(k):
-                    stamps[lists[i, w, r]] = mark
-                    ranks[lists[i, w, r]] = r
-                for j in range(i + 1, models):
-                    for r in range(k + 1):
-                        depths[r] = 0
-                    for r in range(k):
-                        item = lists[j, w, r]
-                        if stamps[item] == mark:
-                            depths[(ranks[item] if ranks[item] > r else r) + 1] += 1
-                    shared = 0
-                    total = 0
-                    weight = 1
-                    for r in range(1, k + 1):
-                        shared += depths[r]
-                        weight *= p
-                        total += <double> shared / r * weight
-                    common[w, pair] = shared
-                    rbo[w, pair] = <double> shared / k * weight + (1 - p) / p * total
-                    pair += 1
-            # in all and in any: how often each neighbour is met
-            mark += 1
-            joint[w, 0] = joint[w, 1] = 0
-            for i in range(models):
-                for r in range(k):
-                    item = lists[i, w, r]
-                    if stamps[item] != mark:
-                        stamps[item] = mark
-                        ranks[item] = 0
-                        joint[w, 1] += 1
-                    ranks[item] += 1
-                    if ranks[item] == models:
-                        joint[w, 0] += 1
 
 
 def sort_best(

@@ -12,7 +12,7 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from wordgeo import _fast, _graph
+from wordgeo import _fast, _graph, _lists
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.files import atomic_folder, write_json
@@ -304,9 +304,6 @@ def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None
     models, n, k = stacked.shape
     if stacked.size == 0 or stacked.min() < 0:
         raise OptionError("a list of neighbours has gaps (row -1) or none at all; ask for fewer neighbours")
-    ordered = np.sort(stacked, axis=2)
-    if (ordered[:, :, 1:] == ordered[:, :, :-1]).any():
-        raise OptionError("a list of neighbours names a row twice")
     pairs = tuple(combinations(range(models), 2))
     common = np.empty((n, len(pairs)), dtype=np.int64)
     rbo = np.empty((n, len(pairs)))
@@ -317,7 +314,9 @@ def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None
         block = slice(begin, begin + WORDS_A_COUNT)
         marks, ranks = np.zeros(size, dtype=np.int64), np.empty(size, dtype=np.int64)
         mine = np.ascontiguousarray(stacked[:, block])
-        _fast.overlaps(mine, p, common[block], rbo[block], joint[block], marks, ranks, np.empty(k + 1, dtype=np.int64))
+        scratch = marks, ranks, np.empty(k + 1, dtype=np.int64)
+        if not _lists.overlaps(mine, p, common[block], rbo[block], joint[block], *scratch):
+            raise OptionError("a list of neighbours names a row twice")
 
     run_blocks(count, [(begin,) for begin in range(0, n, WORDS_A_COUNT)], threads)
     return Overlaps(pairs, common / k, common / (2 * k - common), rbo, joint[:, 0] / k, joint[:, 0] / joint[:, 1])

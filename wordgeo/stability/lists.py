@@ -11,6 +11,7 @@ from math import comb
 import numpy as np
 import numpy.typing as npt
 
+from wordgeo import _lists
 from wordgeo.embeddings import Embeddings
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import cosine_pairs, top_k
@@ -34,7 +35,7 @@ PAIRWISE = ("overlap", "jaccard", "rbo", "second_order")
 JOINT = ("joint_overlap", "joint_jaccard")
 NUMBERS_A_BLOCK = 1 << 20  # similarities of pairs of models at a time
 WORDS_A_BLOCK = 1 << 13
-SECOND_ORDER_WORDS = 1 << 9  # at a time, so that what is made of them stays in the processor's caches
+SECOND_ORDER_WORDS = 1 << 10  # at a time, so that what is made of them stays in the processor's caches
 GUESSES = 3  # models from whose neighbours those of the next are guessed
 GRAPH_WORDS = 512  # fewer words ask one by one
 
@@ -163,50 +164,24 @@ def second_order(
     found = np.empty((n, count * (count - 1) // 2))
     for model in models:
         model.norms  # noqa: B018  (by all threads, before each works for itself)
+    size = int(lists.max()) + 1
 
     def work(begin: int) -> None:
         block = slice(begin, begin + SECOND_ORDER_WORDS)
-        found[block] = _second_order(models, places, rows[block], lists[:, block], cosines[:, block])
+        mine = np.ascontiguousarray(lists[:, block])
+        members, counts, at = np.empty(mine.size, np.int64), np.empty(mine.shape[1], np.int64), np.empty_like(mine)
+        last = _lists.unions(mine, members, counts, at, np.zeros(size, np.int64), np.empty(size, np.int64))
+        members, words = members[:last], np.repeat(rows[block], counts)
+        member, known = np.zeros((last, count), dtype=np.uint8), np.empty((last, count), dtype=np.float32)
+        for m, (model, own) in enumerate(zip(models, places, strict=True)):
+            member[at[m], m], known[at[m], m] = 1, cosines[m, block]
+            others = np.flatnonzero(member[:, m] == 0)
+            a, b = words[others], members[others]
+            known[others, m] = cosine_pairs(model, *((a, b) if own is None else (own[a], own[b])))
+        _lists.second_order(at, member, known, found[block])
 
     run_blocks(work, [(begin,) for begin in range(0, n, SECOND_ORDER_WORDS)], threads)
-    return found
-
-
-def _second_order(
-    models: Sequence[Embeddings],
-    places: Sequence[I64 | None],
-    rows: I64,
-    lists: I64,
-    known: npt.NDArray[np.float32],
-) -> F64:
-    count, n, k = lists.shape
-    flat = lists.transpose(1, 0, 2).reshape(n, count * k)
-    order = np.argsort(flat, axis=1, kind="stable")
-    ordered = np.take_along_axis(flat, order, axis=1)
-    new = np.ones(ordered.shape, dtype=bool)
-    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    place = np.cumsum(new, axis=1) - 1
-    width = int(place.max()) + 1
-    word = np.broadcast_to(np.arange(n)[:, None], place.shape)
-    member = np.zeros((n, count, width))
-    member[word, order // k, place] = 1
-    union = np.full((n, width), -1, dtype=np.int64)
-    union[word, place] = ordered
-    cosines = np.zeros((n, count, width))
-    cosines[word, order // k, place] = np.take_along_axis(known.transpose(1, 0, 2).reshape(n, count * k), order, axis=1)
-    for m, (model, at) in enumerate(zip(models, places, strict=True)):
-        wanted = (union >= 0) & (member[:, m] == 0)
-        words, others = np.broadcast_to(rows[:, None], union.shape)[wanted], union[wanted]
-        cosines[:, m][wanted] = cosine_pairs(model, *((words, others) if at is None else (at[words], at[others])))
-    # Over a union, sums are those over one's own list, and those over what only the other has.
-    own = cosines * member
-    half = own @ cosines.mT
-    dot = half + half.mT - own @ own.mT
-    length = (own**2).sum(axis=2)[:, :, None] + (cosines - own) ** 2 @ member.mT
-    with np.errstate(invalid="ignore", divide="ignore"):
-        similar = np.round(dot / np.sqrt(length * length.mT), 12)
-    first, second = np.triu_indices(count, 1)  # the order of combinations()
-    return np.nan_to_num(similar[:, first, second])
+    return np.round(found, 12, out=found)
 
 
 def chance(shared: int, k: int, models: int, p: float = 0.9) -> dict[str, float]:
