@@ -19,6 +19,7 @@ cdef extern from "kernels.h" nogil:
         const float *units
         const float *errors
         const float **bound_errors
+        const float **lengths
         const int16_t *head
         const int16_t **rests
         const float *needed
@@ -33,9 +34,11 @@ cdef extern from "kernels.h" nogil:
         const int32_t **part_corrections
         const float *units
         const float *slack
-        const float **bound_slack
+        const float **bound_errors
+        const float **lengths
         const int16_t *head
         const int16_t **rests
+        float rounding
     ctypedef struct kernel_set "wordgeo_kernels":
         const char *name
         double (*dot)(const float *, const float *, size_t) noexcept nogil

@@ -16,11 +16,11 @@ cdef extern from "kernels.h" nogil:
         MOST_QUERIES "WORDGEO_MOST_QUERIES"
         MOST_BOUNDS "WORDGEO_MOST_BOUNDS"
 
-cdef enum:  # the numbers that go with the codes of a row, or of a word, whose errors are what it adds to the bound
+cdef enum:  # the numbers that go with the codes of a row, or of a word
     SCALE
     UNIT           # one over the scale
-    ERROR
-    BOUND_ERRORS   # of the elements up to each bound
+    ERROR          # of a word what it adds to the bound
+    BOUND_ERRORS   # of the elements up to each bound; behind them how long these are
 
 WORDS_A_SWEEP = MOST_QUERIES  # words whose floors are read at a time
 
@@ -149,17 +149,18 @@ def visit8(
     const float[:, ::1] matrix,        # IN [n, d] all rows
     const double[::1] norms,           # IN [n]
     const uint8_t[::1] codes,          # IN of all rows
-    const float[:, ::1] of_rows,       # IN [BOUND_ERRORS + bounds, n up to a multiple of 16]
+    const float[:, ::1] of_rows,       # IN [BOUND_ERRORS + 2 * bounds, n up to a multiple of 16]
     const int16_t[:, :, ::1] row_pairs,     # IN [1 + bounds, as many, 2] an element beside the codes; the length of
-                                            # what is behind each bound, and the unit; all in units
+                                            # what is behind each bound, and a half; all in units
     const uint32_t[::1] order,         # IN [n] the row of each place; codes and all that follows go by places
     const int64_t[::1] leading,        # IN [bounds] elements, in fours, of which each is made; of a single one all
     const int64_t[::1] shifts,         # IN [bounds + 1] powers of 2 in the codes up to each, 0, and behind the last
     Py_ssize_t first,                  # the words I: first .. first + m
     const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] their int8 codes
     const int32_t[:, :, ::1] part_corrections,  # IN [bounds + 1, m, 2] for those up to each bound, and behind the last
-    const float[:, ::1] of_words,      # IN [BOUND_ERRORS + bounds, m]
+    const float[:, ::1] of_words,      # IN [BOUND_ERRORS + 2 * bounds, m]
     const int16_t[:, :, ::1] word_pairs,    # IN [1 + bounds, m, 2]
+    float rounding,                    # of a bound, beside the errors
     Py_ssize_t begin,                  # the rows J, begin a multiple of 16
     Py_ssize_t end,
     bint both,                         # whether those of the rows J that are words look among I too
@@ -178,7 +179,7 @@ def visit8(
 ):
     """The same by int8 products; where those of the leading elements do not leave it open, of these alone."""
     cdef Py_ssize_t width = tile.shape[1], height = tile.shape[0], at, count, q, block = 0, high, i, found, word, row
-    cdef Py_ssize_t m = of_words.shape[1], words = held.shape[0], place, bound
+    cdef Py_ssize_t m = of_words.shape[1], words = held.shape[0], place, bound, bounds = leading.shape[0]
     cdef float error
     cdef float *products
     cdef bint unmet
@@ -186,10 +187,10 @@ def visit8(
     cdef queries8 asked
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
-    asked.stride, asked.parts, asked.floors = <size_t> word_codes.shape[2], 1, &floors[0]
-    rows.steps, rows.bounds = asked.stride // 4, <size_t> leading.shape[0]
+    asked.stride, asked.parts, asked.floors, asked.rounding = <size_t> word_codes.shape[2], 1, &floors[0], rounding
+    rows.steps, rows.bounds = asked.stride // 4, <size_t> bounds
     rows.stride = rows.steps
-    for bound in range(leading.shape[0]):
+    for bound in range(bounds):
         rows.leading[bound] = <size_t> leading[bound] // 4
     for bound in range(shifts.shape[0]):
         rows.shifts[bound] = <int> shifts[bound]
@@ -205,8 +206,9 @@ def visit8(
             rows.codes, rows.groups = &codes[<size_t> at * asked.stride], <size_t> (count + 15) // 16
             rows.scales, rows.units = &of_rows[SCALE, at], &of_rows[UNIT, at]
             rows.errors, rows.head = &of_rows[ERROR, at], &row_pairs[0, at, 0]
-            for bound in range(leading.shape[0]):
+            for bound in range(bounds):
                 rows.bound_errors[bound] = &of_rows[BOUND_ERRORS + bound, at]
+                rows.lengths[bound] = &of_rows[BOUND_ERRORS + bounds + bound, at]
                 rows.rests[bound] = &row_pairs[1 + bound, at, 0]
             block = 0
             while block < m:
@@ -217,8 +219,9 @@ def visit8(
                 asked.count = <size_t> high
                 asked.scales, asked.units = &of_words[SCALE, block], &of_words[UNIT, block]
                 asked.slack, asked.head = &of_words[ERROR, block], &word_pairs[0, block, 0]
-                for bound in range(leading.shape[0]):
-                    asked.bound_slack[bound] = &of_words[BOUND_ERRORS + bound, block]
+                for bound in range(bounds):
+                    asked.bound_errors[bound] = &of_words[BOUND_ERRORS + bound, block]
+                    asked.lengths[bound] = &of_words[BOUND_ERRORS + bounds + bound, block]
                     asked.rests[bound] = &word_pairs[1 + bound, block, 0]
                 for q in range(high):
                     floors[q] = waiting[order[first + block + q]].floor - asked.slack[q]

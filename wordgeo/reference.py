@@ -240,21 +240,20 @@ def quantise(
         if most == 0:
             scales[r] = errors[r] = leading_errors[:, r] = 0
             continue
-        small = most < norms[r] * (127.0 / 30000)
-        step, inverse = (norms[r] / 30000, 30000 / norms[r]) if small else (most / 127.0, 127.0 / most)
-        scaled = matrix[r].astype(np.float64) * inverse
+        units = min(2 * np.floor(63.5 * norms[r] / most), 4000)
+        scaled = matrix[r].astype(np.float64) * (units / norms[r])
         whole = np.rint(scaled)
         padded = np.full(4 * steps, 128, dtype=np.uint8)
         padded[:d] = whole + 128
         groups[r // 16, :, r % 16] = padded.reshape(steps, 4)
-        scales[r] = step / norms[r]
+        scales[r] = 1 / units
         off = 0.0
         parts = zip([0, *leading], [*leading, d], [*leading_errors, errors], shifts, strict=True)
         for first, last, error, shift in parts:
             for start in range(first, last, 256):
                 run = slice(start, min(start + 256, last))
                 off += _squares(scaled[run] - whole[run]) * 0.25**shift
-            error[r] = np.sqrt(off) * (step / norms[r]) * (1.0 + 1e-6) + 1e-6
+            error[r] = np.sqrt(off) * (1 / units) * (1.0 + 1e-6) + 1e-6
 
 
 def quantise_queries(unit: F32, parts: int, codes: Any, corrections: Any, scales: F32, errors: F32) -> None:
@@ -341,6 +340,7 @@ def visit8(
     part_corrections: Any,
     of_words: F32,
     word_pairs: Any,
+    rounding: float,
     begin: int,
     end: int,
     both: bool,

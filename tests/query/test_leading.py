@@ -37,7 +37,7 @@ def unit_rows(matrix):
 def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, shares, noise, size, own, words):
     matrix = concentrated(n, d, max(1, d // 8), noise, seed) * np.float32(size)
     unit, norms = unit_rows(matrix)
-    axes = _principal_axes(unit.astype(np.float32)) if own else _principal_axes(np.eye(d, dtype=np.float32))
+    axes = _principal_axes(unit.T @ unit if own else np.eye(d))
     leading = [min(4 * round(part * (d - 1) / 4), d - 1) // 4 * 4 for part in sorted(shares)]
     copy = LeadingCopy(matrix, norms, axes, leading, min(words, n))
     assert sorted(copy.order.tolist()) == list(range(n)) and (copy.order[: min(words, n)] < words).all()
@@ -45,8 +45,8 @@ def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, shares, noise, s
     codes, corrections = copy.as_queries(0, n, leading)
     groups = copy.codes.reshape(-1, copy.steps, GROUP, 4).swapaxes(1, 2).reshape(len(copy.scales), -1)
     codes, groups = codes[:, 0].astype(np.int64), groups[:n].astype(np.int64)
-    scales, units, errors, *bound_errors = numbers[:, :n].astype(float)
-    head, rests, whole_units = (x[:n].astype(float) for x in (pairs[0, :, 0], pairs[1:, :, 0].T, pairs[1, :, 1]))
+    scales, units, errors, *bounds = numbers[:, :n].astype(float)
+    head, rests, half_units = (x[:n].astype(float) for x in (pairs[0, :, 0], pairs[1:, :, 0].T, pairs[1, :, 1]))
     cosines = (unit @ unit.T)[np.ix_(copy.order, copy.order)]
     sums = [np.outer(head, head)]
     for first, last, shift, correction in zip([0, *leading], [*leading, None], shifts, corrections, strict=True):
@@ -54,20 +54,20 @@ def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, shares, noise, s
         sums.append(sums[-1] + np.floor(product / 4.0**shift + 0.5))
     assert (np.abs(sums[-1] * np.outer(scales, scales) - cosines) <= errors + copy.slack(errors)[:, None]).all()
     least = np.random.default_rng(seed).uniform(-1, 1, (n, 1))
-    for leads, rest, some in zip(sums[1:], rests.T, bound_errors, strict=False):
-        bounds = leads + np.outer(rest, rest)
-        slack = copy.slack(some)[:, None]
-        assert (bounds * np.outer(scales, scales) + some + slack >= cosines).all()
+    for leads, rest, some, lengths in zip(sums[1:], rests.T, bounds[:2], bounds[2:], strict=False):
+        bound = leads + np.outer(rest, rest)
+        off = np.outer(some, lengths) + np.outer(lengths, some) + copy.rounding
+        assert (bound * np.outer(scales, scales) + off >= cosines).all()
         # as the kernel asks: whether it may reach the least that matters, rounded down to an integer of 16 bits
-        asked = np.floor(np.minimum(least - some.max() - slack, 1) * units[:, None])
-        assert (bounds >= asked * whole_units)[cosines >= least].all()
-        assert (some - scales / 2 <= errors + 1e-7).all()
-    assert np.allclose(units * scales, 1) and np.abs(pairs).max() <= 8001
+        off = some[:, None] * lengths.max() + lengths[:, None] * some.max() + copy.rounding
+        asked = np.floor(np.minimum(least - off, 1) * 2 * units[:, None])
+        assert (bound >= asked * half_units)[cosines >= least].all()
+    assert np.allclose(units * scales, 1) and (2 * half_units == units).all() and np.abs(pairs).max() <= 4001
 
 
 def test_axes_are_orthonormal_and_the_first_have_most():
     unit, _ = unit_rows(concentrated(500, 40, 6, 0.05))
-    axes = _principal_axes(unit.astype(np.float32))
+    axes = _principal_axes(unit.T @ unit)
     np.testing.assert_allclose(axes @ axes.T, np.eye(40), atol=1e-6)
     assert np.sum((unit @ axes[:6].T) ** 2) > 0.99 * np.sum(unit**2)
     mixed = _evened(axes[:6])
@@ -96,7 +96,7 @@ def test_near_rows_are_put_together():
     of = rng.integers(64, size=4096)
     matrix = (centres[of] + 0.05 * rng.standard_normal((4096, 30))).astype(np.float32)
     unit, norms = unit_rows(matrix)
-    copy = LeadingCopy(matrix, norms, _principal_axes(unit.astype(np.float32)), (8, 16), 1000)
+    copy = LeadingCopy(matrix, norms, _principal_axes(unit.T @ unit), (8, 16), 1000)
     kinds = [len(set(of[rows].tolist())) for rows in copy.order[1008:].reshape(-1, 16)]
     assert np.mean(kinds) < 4  # as they came it is 14
     # rows that are near a word are so by their place

@@ -270,25 +270,32 @@ TARGET static float largest8(const float *x, size_t count) {
     return _mm512_reduce_max_ps(most);
 }
 
-/* What each asks of a bound that is short of its error and of `worst` at most: `least` (and `more` of each, if any). Where
- * this is below -1, as no cosine is, and the rounding of a unit could be too much, it is -4, which no bound is below: a code
- * is at most twice what it stands for. */
-TARGET static void ask8(const float *least, const float *more, const float *units, const float *errors, float worst,
-                        const int16_t *rests, size_t count, int32_t *asked) {
+/* What each asks of a bound: `least` (and `more` of each, if any), less what the bound may be short of, which is the error of
+ * either times the length of the other, the others' `most` each, and `rounding`. In halves of units. Where this is below -1,
+ * as no cosine is, it is -4, which no bound is below: a code is at most twice what it stands for. */
+typedef struct {
+    float error, length;
+} most8;
+
+TARGET static void ask8(const float *least, const float *more, const float *units, const float *errors, const float *lengths,
+                        most8 most, float rounding, const int16_t *rests, size_t count, int32_t *asked) {
     for (size_t i = 0; i < count; i += 16) {
         const __mmask16 these = first16(count - i);
-        const __m512 error = _mm512_add_ps(_mm512_maskz_loadu_ps(these, errors + i), _mm512_set1_ps(worst));
+        const __m512 own = _mm512_mul_ps(_mm512_maskz_loadu_ps(these, errors + i), _mm512_set1_ps(most.length));
+        const __m512 others = _mm512_mul_ps(_mm512_maskz_loadu_ps(these, lengths + i), _mm512_set1_ps(most.error));
+        const __m512 error = _mm512_add_ps(_mm512_add_ps(own, others), _mm512_set1_ps(rounding));
         __m512 needed = _mm512_maskz_loadu_ps(these, least + i);
         if (more)
             needed = _mm512_add_ps(needed, _mm512_maskz_loadu_ps(these, more + i));
         needed = _mm512_min_ps(_mm512_sub_ps(needed, error), _mm512_set1_ps(1.0f));
         const __mmask16 any = _mm512_cmp_ps_mask(needed, _mm512_set1_ps(-1.0f), _CMP_NGE_UQ);
         needed = _mm512_mask_mov_ps(needed, any, _mm512_set1_ps(-4.0f));
-        const __m512 least_units = _mm512_mul_ps(needed, _mm512_maskz_loadu_ps(these, units + i));
+        const __m512 twice = _mm512_mul_ps(_mm512_maskz_loadu_ps(these, units + i), _mm512_set1_ps(2.0f));
+        const __m512 least_units = _mm512_mul_ps(needed, twice);
         const __m512i down = _mm512_cvt_roundps_epi32(least_units, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
         const __m512i up = _mm512_slli_epi32(_mm512_sub_epi32(_mm512_setzero_si512(), down), 16);
-        const __m512i own = _mm512_maskz_loadu_epi32(these, rests + 2 * i);
-        _mm512_storeu_si512(asked + i, _mm512_mask_blend_epi16(0xaaaaaaaa, own, up));
+        const __m512i rest = _mm512_maskz_loadu_epi32(these, rests + 2 * i);
+        _mm512_storeu_si512(asked + i, _mm512_mask_blend_epi16(0xaaaaaaaa, rest, up));
     }
 }
 
@@ -310,8 +317,8 @@ TARGET static void ask8(const float *least, const float *more, const float *unit
         for (bound = 0; bound < rows->bounds; bound++) {                                                               \
             of.rests[bound] = rows->rests[bound] + 2 * at;                                                             \
             if (both)                                                                                                  \
-                ask8(of.needed, NULL, rows->units + at, rows->bound_errors[bound] + at, worst[bound], of.rests[bound], \
-                     16 * GROUPS, of.of_rows[bound]);                                                                  \
+                ask8(of.needed, NULL, rows->units + at, rows->bound_errors[bound] + at, rows->lengths[bound] + at,     \
+                     of_queries[bound], queries->rounding, of.rests[bound], 16 * GROUPS, of.of_rows[bound]);           \
         }                                                                                                              \
         for (int g = 0; g < GROUPS; g++)                                                                               \
             waiting[g].count = 0;                                                                                      \
@@ -350,12 +357,15 @@ TARGET static size_t leading8_vnni(const wordgeo_rows8 *rows, const wordgeo_quer
     waiting8 waiting[5];
     found8 of = {.stride = 16 * rows->groups, .values = values, .places = places};
     const int both = rows->needed != NULL;
-    float worst[WORDGEO_MOST_BOUNDS] = {0}; /* of queries */
+    most8 of_queries[WORDGEO_MOST_BOUNDS] = {{0}};
     for (size_t bound = 0; bound < rows->bounds; bound++) {
-        const float of_rows = largest8(rows->bound_errors[bound], 16 * rows->groups);
-        worst[bound] = largest8(queries->bound_slack[bound], queries->count);
-        ask8(queries->floors, queries->slack, queries->units, queries->bound_slack[bound], of_rows, queries->rests[bound],
-             queries->count, of.of_queries[bound]);
+        const float *errors = queries->bound_errors[bound], *lengths = queries->lengths[bound];
+        const most8 of_rows = {largest8(rows->bound_errors[bound], 16 * rows->groups),
+                               largest8(rows->lengths[bound], 16 * rows->groups)};
+        of_queries[bound].error = largest8(errors, queries->count);
+        of_queries[bound].length = largest8(lengths, queries->count);
+        ask8(queries->floors, queries->slack, queries->units, errors, lengths, of_rows, queries->rounding,
+             queries->rests[bound], queries->count, of.of_queries[bound]);
     }
     size_t group = 0;
     int often = 0;

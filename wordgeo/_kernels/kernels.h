@@ -25,9 +25,10 @@ typedef struct {
     int shifts[WORDGEO_MOST_BOUNDS + 1];         /* of the elements up to each, 0 at first, and behind the last: times so
                                                   * many powers of 2 */
     const float *units;                          /* one over scales */
-    const float *errors, *bound_errors[WORDGEO_MOST_BOUNDS];
+    const float *errors;                         /* of all elements; and of those up to a bound, with their lengths: */
+    const float *bound_errors[WORDGEO_MOST_BOUNDS], *lengths[WORDGEO_MOST_BOUNDS];
     const int16_t *head;                       /* two numbers a row that codes have beside their bytes, in units */
-    const int16_t *rests[WORDGEO_MOST_BOUNDS]; /* two a row: how long is what does not lead, in units, and the unit */
+    const int16_t *rests[WORDGEO_MOST_BOUNDS]; /* two a row: how long is what does not lead, and a half, in units */
     const float *needed;                       /* a product matters to the row, as a word, from here on; or NULL */
 } wordgeo_rows8;
 
@@ -38,10 +39,11 @@ typedef struct {
     int parts;
     const int32_t *corrections; /* of each part */
     const float *scales, *floors;
-    /* for leading8 alone: the same, and what the query's errors add to those of rows */
+    /* for leading8 alone: the same; what the query's errors add to those of rows; and what is rounded beside codes */
     const int32_t *part_corrections[WORDGEO_MOST_BOUNDS + 1]; /* of the elements up to each bound, and behind the last */
-    const float *units, *slack, *bound_slack[WORDGEO_MOST_BOUNDS];
+    const float *units, *slack, *bound_errors[WORDGEO_MOST_BOUNDS], *lengths[WORDGEO_MOST_BOUNDS];
     const int16_t *head, *rests[WORDGEO_MOST_BOUNDS];
+    float rounding;
 } wordgeo_queries8;
 
 #define WORDGEO_MOST_QUERIES 336 /* at a time, of leading8; many, since rows come from far for each so many */

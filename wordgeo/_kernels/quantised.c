@@ -28,13 +28,13 @@ void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, con
     for (size_t r = begin; r < begin + count; r++) {
         const float *x = rows + r * size, most = largest(x, size);
         uint8_t *to = codes + (r / WORDGEO_GROUP * steps * WORDGEO_GROUP + r % WORDGEO_GROUP) * 4;
-        /* 127 / most may overflow for subnormal rows, so everything is scaled in double. */
-        const int small = (double)most < norms[r] * (127.0 / WORDGEO_MOST_UNITS);
-        const double step = small ? norms[r] / WORDGEO_MOST_UNITS : (double)most / 127.0;
-        const double inverse = most > 0.0f ? (small ? WORDGEO_MOST_UNITS / norms[r] : 127.0 / (double)most) : 0.0;
-        /* u - u' has length sqrt(off) step / |x|; the factor covers the roundings of these few operations and
+        /* all in double, where subnormal rows have an inverse */
+        const double even = most > 0.0f ? 2.0 * floor(63.5 * norms[r] / (double)most) : 0.0;
+        const double units = even < WORDGEO_MOST_UNITS ? even : WORDGEO_MOST_UNITS;
+        const double inverse = most > 0.0f ? units / norms[r] : 0.0;
+        /* u - u' has length sqrt(off) part; the factor covers the roundings of these few operations and
          * of the scale to float (2**-24 of a vector no longer than 1 + error). */
-        const double part = most > 0.0f ? step / norms[r] : 0.0;
+        const double part = most > 0.0f ? 1.0 / units : 0.0;
         double off = 0.0;
         size_t bound = 0;
         for (size_t i = 0, some; i < size; i += some) {

@@ -2,7 +2,7 @@
  *
  * Codes. Row r has unit vector u = x / |x| (u = 0 for a zero row) and is kept as codes c[i] in 1..255 with
  *     u ~ scale (c - 128),     error >= |u - scale (c - 128)|      (Euclidean norms; both rounded to the safe side)
- * where scale is at least 1 / WORDGEO_MOST_UNITS
+ * where scale is one over an even number up to WORDGEO_MOST_UNITS, so that this number of units is 1 exactly,
  * in groups of 16 rows: byte ((group * steps + i / 4) * 16 + r % 16) * 4 + i % 4, with steps = ceil(d / 4).
  * Elements and rows that fill up a group are 128, with scale 0.
  *
@@ -17,13 +17,14 @@
 #include <stdint.h>
 
 #define WORDGEO_GROUP 16
-#define WORDGEO_MOST_UNITS 8000 /* so that a number up to 4 in units of the scale has 16 bits */
+#define WORDGEO_MOST_UNITS 4000 /* so that a number up to 4 in halves of these units has 16 bits */
 
 typedef double (*wordgeo_quantise16)(const float *, double, size_t, int16_t *); /* the kernel of that name */
 
 /* Codes of rows [begin, begin + count) of a matrix with all rows; begin is a multiple of 16. The errors of the first
  * leading[b] elements alone, multiples of four that ascend, go to leading_errors[b * stride + row]. Those up to bound b,
- * and with the last shift those behind all bounds, are 2^shifts[b] times what they stand for, and so are their codes. */
+ * and with the last shift those behind all bounds, are 2^shifts[b] times what they stand for, and so are their codes; none
+ * may be longer than 63 times the row. */
 void wordgeo_quantise_rows(wordgeo_quantise16 quantise16, const float *rows, const double *norms, size_t begin,
                            size_t count, size_t size, const int64_t *leading, const int64_t *shifts,
                            size_t bounds, uint8_t *codes, float *scales, float *errors, float *leading_errors, size_t stride);

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, combinations, pairwise, zip_longest
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -256,16 +257,16 @@ class _Int8Products:
         self.leading, shifts, self.numbers, self.pairs = copy.for_graphs()
         order = np.arange(len(copy.scales), dtype=np.uint32) if copy.order is None else copy.order
         self.of_rows = copy.codes, self.numbers, self.pairs, order, self.leading, shifts
-        self._made: dict[int, tuple[np.ndarray, ...]] = {}
+        self._made: dict[int, tuple[Any, ...]] = {}
 
-    def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
+    def of_words(self, first: int, last: int) -> tuple[Any, ...]:
         """Every block of words meets every block of rows, so what is made of its words is kept, as far as it fits."""
         made = self._made.get(first)
         if made is None:
-            scales, units, *errors = self.numbers[:, first:last]
-            numbers = np.stack([scales, units, *(self.copy.slack(some) for some in errors)])
+            numbers = np.ascontiguousarray(self.numbers[:, first:last])
+            numbers[2] = self.copy.slack(numbers[2])
             pairs = np.ascontiguousarray(self.pairs[:, first:last])
-            made = *self.copy.as_queries(first, last, self.leading), numbers, pairs
+            made = *self.copy.as_queries(first, last, self.leading), numbers, pairs, self.copy.rounding
             if len(self._made) < MOST_KEPT // made[0].nbytes:
                 self._made[first] = made
         return made

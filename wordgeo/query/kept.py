@@ -19,7 +19,7 @@ __all__ = ["FILE", "read_kept", "write_kept"]
 log = logging.getLogger(__name__)
 
 FILE = "int8.cache"
-MAGIC = b"wgint8v2"
+MAGIC = b"wgint8v3"
 HEADER = struct.Struct("<8s16sQQI")  # magic, fingerprint of the vectors, bytes of codes, rows, CRC-32 of what follows
 START = 64
 

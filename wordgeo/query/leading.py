@@ -10,6 +10,10 @@ elements, and only what is left then is multiplied whole. The head is kept in 16
 others: in a narrow cone it is so large that bytes for all would be coarse. Rows are put in an order in which near ones
 are together: it is groups of rows that are gone on with.
 
+Let codes change lead and head by E at most, together, and M - E be the larger of |lead| and |head|. By Cauchy-Schwarz
+the bound is short of no more than E M' + E' M, which is less than the error of whole products, E + E' (1 + E): the
+leading elements are not all of a unit vector.
+
 In float32 Ru becomes t, off by at most e = sqrt(d) (d + 16) 2**-24 in length: each element by d 2**-24 / (1 - d 2**-24)
 (see `_fast`), and by 2 sqrt(d) 2**-24 since R was rounded twice. So t . t' is off by at most 2 e + e e, and as |t| is
 up to 1 + e the bound of the codes' errors, which are below 1, is short of up to 2 e: together below 5 e.
@@ -26,7 +30,7 @@ import scipy.linalg
 
 from wordgeo import _graph
 from wordgeo.embeddings import Embeddings
-from wordgeo.query.screens import F32, F64, GROUP, I16, I64, MOST_UNITS, FloatScreen, Int8Codes, Queries
+from wordgeo.query.screens import F32, F64, GROUP, I16, I64, FloatScreen, Int8Codes, Queries
 from wordgeo.threads import limit_blas, resolve_threads, run_blocks
 
 __all__ = ["LeadingCopy"]
@@ -35,15 +39,17 @@ MOST_DIMENSIONS = 1024  # e is at most 0.002
 WORTH = 0.93  # share of all dimensions that leading ones may take: other things take time too; less, of n words,
 WORDS_A_DIMENSION = 17  # times dimensions / n, for turning the rows (both measured)
 PAIRS_AN_ELEMENT = 1000  # of the square matrix whose axes have to be found: pairs of a word and a row
+LEAST_LENGTH = 0.5  # that errors are taken times, so that they cover what is rounded off sums
+AXES_ROWS = 8192  # the fewer, the more the axes are those of just these
 SAMPLE_ROWS = 2046
 SAMPLE_WORDS = 32
 AS_A_GROUP = 6  # so many rows at random are gone on with about as often as a group of near ones (measured)
 STEP = 16  # dimensions
-CODE_ERROR = 0.012  # about, of a product of codes
+CODE_ERROR = 0.01  # about, of a product of codes
 GROUP_TAKES = 5.0  # as long as so many steps of four dimensions takes the first look at a group of rows (measured),
 AGAIN_TAKES = 7.0  # to go on with one, and
 MORE_TAKES = 1.5  # so many times as long as of the first dimensions a step of the others
-MOST_SHIFT = 6  # a power of 2
+MOST_SHIFT = 5  # a power of 2
 ROWS_AT_ONCE = 1024
 CELL_AXES = 8
 
@@ -67,7 +73,7 @@ class LeadingCopy(Int8Codes):
         limit_blas()
         rows, words = _some(size, SAMPLE_ROWS), _some(n, SAMPLE_WORDS)
         of_rows, of_words = (embeddings.vectors[some] * scale[some, None] for some in (rows, words))
-        axes = _principal_axes(of_rows)
+        axes = _principal_axes(_moments(embeddings.vectors, scale, _some(size, AXES_ROWS)))
         of_rows, of_words = _products(of_rows, axes), _products(of_words, axes)
         if floors is None:
             products = _products(of_words, of_rows)
@@ -86,7 +92,8 @@ class LeadingCopy(Int8Codes):
         self.leading = np.array(leading, dtype=np.int64)
         self.head = np.zeros(len(self.scales), dtype=np.float32)
         self.leading_errors, self.rests = np.zeros((2, len(leading), len(self.scales)), dtype=np.float32)
-        self.error = d**0.5 * (d + 16) * 2.0**-24
+        error = d**0.5 * (d + 16) * 2.0**-24
+        self.rounding = Int8Codes.rounding + 5 * error
         order, self.near = _order(vectors, norms, axes[:CELL_AXES], words)
         self.shifts = _shifts(vectors, norms, axes[1:], leading)
         parts = zip(pairwise([0, *leading, d - 1]), self.shifts.tolist(), strict=True)
@@ -106,17 +113,18 @@ class LeadingCopy(Int8Codes):
 
         run_blocks(fill, [(begin,) for begin in range(0, n, ROWS_AT_ONCE)])
         self.order = order
-        scales = np.maximum(self.scales, np.float32(1 / MOST_UNITS))
-        for errors in (self.errors, *self.leading_errors):  # the head is rounded too, and sums where they are shifted
-            errors[:] = np.hypot(errors, scales / 2) + scales.max(initial=0.0) * scales
+        units = self.units
+        shifted = np.float32(1) / (units * units.min())  # what is rounded off sums, half for each shift
+        of_head = np.abs(np.rint(self.head * units) / units - self.head) + np.float32(2.0**-24)
+        self.errors[:] = np.hypot(self.errors, of_head) + shifted
+        self.leading_errors += of_head + shifted
+        squares = np.float32((1 + error) ** 2 + 1e-6) - self.rests**2  # of the leading ones and the head
+        longest = np.maximum(np.sqrt(np.maximum(squares - self.head**2, 0)), np.abs(self.head))
+        self.lengths = np.maximum(longest, np.float32(LEAST_LENGTH)) + self.leading_errors
 
     def for_graphs(self) -> tuple[I64, I64, F32, I16]:
         """What `_graph.visit8` is told of the rows."""
-        return self.leading, self.shifts, *self._of_rows(self.leading_errors, self.head, self.rests)
-
-    def slack(self, errors: F32) -> F32:
-        """What queries with these errors add to the bound."""
-        return super().slack(errors) + np.float32(5 * self.error)
+        return self.leading, self.shifts, *self._of_rows(self.leading_errors, self.lengths, self.head, self.rests)
 
 
 def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray[np.uint32], I64]:
@@ -154,10 +162,24 @@ def _products(x: F32, y: F32) -> F32:
     return product
 
 
-def _principal_axes(unit: F32) -> F32:
+def _moments(vectors: F32, scale: F32, rows: I64) -> F64:
+    """Second moments [d, d] of some rows at unit length."""
+    begins = range(0, len(rows), ROWS_AT_ONCE)
+    parts = np.empty((len(begins), vectors.shape[1], vectors.shape[1]), dtype=np.float32)
+
+    def add(part: int) -> None:
+        some = rows[begins[part] : begins[part] + ROWS_AT_ONCE]
+        columns = np.ascontiguousarray((vectors[some] * scale[some, None]).T)
+        parts[part] = _products(columns, columns)
+
+    run_blocks(add, [(part,) for part in range(len(parts))])
+    moments: F64 = parts.sum(axis=0, dtype=np.float64)
+    return moments
+
+
+def _principal_axes(moments: F64) -> F32:
     """Orthonormal rows [d, d], the first along the largest second moment."""
-    columns = np.ascontiguousarray(unit.T)
-    _, axes = scipy.linalg.eigh(_products(columns, columns).astype(np.float64), driver="evd")
+    _, axes = scipy.linalg.eigh(moments, driver="evd")
     return np.ascontiguousarray(axes[:, ::-1].T, dtype=np.float32)
 
 

@@ -42,7 +42,7 @@ WAITING_A_QUERY = 1024
 GROUP = 16  # rows that the codes hold together
 ROWS_A_FLAG = 64  # of int8 products; tiles are multiples of it
 ROWS_A_COPY = GROUP << 9
-MOST_UNITS = 8000  # see _kernels/quantised.h
+MOST_UNITS = 4000  # see _kernels/quantised.h
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -209,6 +209,8 @@ class Int8Codes:
     leading: I64 = np.empty(0, dtype=np.int64)
     shifts: I64 = np.zeros(1, dtype=np.int64)  # powers of 2 in the codes up to each bound, and behind the last
     leading_errors: F32 = np.empty((0, 0), dtype=np.float32)  # of so many elements alone: [bounds, rows]
+    # for the float32 operations, the rounding of unit queries (2**-24) and that of scores
+    rounding = 2.0**-19
 
     def __init__(self, n: int, d: int) -> None:
         rows = -(-n // GROUP) * GROUP
@@ -237,20 +239,26 @@ class Int8Codes:
         return float(self.errors.max(initial=0.0))
 
     def for_graphs(self) -> tuple[I64, I64, F32, I16]:
-        """What `_graph.visit8` is told: leading, shifts, numbers [3 + bounds, rows], pairs [1 + bounds, rows, 2]."""
+        """What `_graph.visit8` is told: leading, shifts, numbers [3 + 2 bounds, rows], pairs [1 + bounds, rows, 2]."""
         nothing, shifts = np.zeros((1, len(self.scales)), dtype=np.float32), np.zeros(2, dtype=np.int64)
-        return np.array([4 * self.steps]), shifts, *self._of_rows(self.errors[None], nothing[0], nothing)
+        errors = self.errors[None]
+        return np.array([4 * self.steps]), shifts, *self._of_rows(errors, 1 + errors, nothing[0], nothing)
 
-    def _of_rows(self, errors: F32, head: F32, rests: F32) -> tuple[F32, I16]:
-        """The last two, with errors of the leading elements, one that bytes do not hold, and lengths of the others."""
-        scales = np.maximum(self.scales, np.float32(1 / MOST_UNITS))  # instead of 0, where codes are 0
-        units = np.float32(1) / scales
-        pairs = np.zeros((1 + len(rests), len(scales), 2), dtype=np.int16)
+    @property
+    def units(self) -> F32:
+        """One over the scales, whole numbers."""
+        return np.rint(1 / np.maximum(self.scales, np.float32(1 / MOST_UNITS)))  # of 0, where codes are 0, the most
+
+    def _of_rows(self, errors: F32, lengths: F32, head: F32, rests: F32) -> tuple[F32, I16]:
+        """The last two, with errors and lengths of the leading elements, one that bytes do not hold, and lengths of the
+        others.
+        """
+        units = self.units
+        pairs = np.zeros((1 + len(rests), len(units), 2), dtype=np.int16)
         pairs[0, :, 0] = np.rint(head * units)
         pairs[1:, :, 0] = np.ceil(rests * units * np.float32(1 + 2.0**-20))
-        pairs[1:, :, 1] = np.rint(units)
-        # A bound is compared with a cosine times the last: what is rounded there.
-        return np.stack([scales, units, self.errors, *(errors + scales / 2)]), pairs
+        pairs[1:, :, 1] = units / 2
+        return np.stack([1 / units, units, self.errors, *errors, *lengths]), pairs
 
     def as_queries(self, begin: int, end: int, leading: I64) -> tuple[npt.NDArray[np.int8], I32]:
         """Rows as queries, begin a multiple of 16: codes in one byte an element, and corrections of the elements up to
@@ -267,8 +275,7 @@ class Int8Codes:
 
     def slack(self, errors: F32) -> F32:
         """What queries with these errors add to the bound."""
-        # 2**-19 is for the float32 operations, the rounding of unit queries (2**-24) and that of scores.
-        return errors * np.float32(1 + self.worst) + np.float32(2.0**-19)
+        return errors * np.float32(1 + self.worst) + np.float32(self.rounding)
 
 
 class Int8Copy(Int8Codes):
