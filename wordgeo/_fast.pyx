@@ -84,7 +84,8 @@ def pair_scores(
         for i in range(a.shape[0]):
             ahead = i + PAIRS_AHEAD
             if ahead < a.shape[0]:
-                fetch(&matrix[a[ahead], 0], d)
+                if a[ahead] != a[i]:
+                    fetch(&matrix[a[ahead], 0], d)
                 fetch(&matrix[b[ahead], 0], d)
             out[i] = <float> cosine(kernels.dot(&matrix[a[i], 0], &matrix[b[i], 0], d), norms[a[i]], norms[b[i]])
 
