@@ -29,39 +29,29 @@ TARGET static double NAME(dot)(const float *x, const float *y, size_t size) {
     return NAME(total)(acc);
 }
 
-/* Four rows side by side hide the latency of the additions. */
+/* One row after the other: rows side by side would hide the latency of the additions, but memory, which takes longer, is
+ * read the fastest in order. */
 TARGET static void NAME(dots)(const float *rows, size_t count, size_t size, const double *query, double *out) {
     const size_t whole = size & ~(size_t)15;
     const unsigned rest = (unsigned)(size - whole);
     const __mmask8 mask_low = rest >= 8 ? 0xff : (__mmask8)((1u << rest) - 1);
     const __mmask8 mask_high = rest <= 8 ? 0 : (__mmask8)((1u << (rest - 8)) - 1);
-    for (size_t r = 0; r < count; r += 4) {
-        const size_t many = count - r < 4 ? count - r : 4;
-        const float *row[4];
-        NAME(lanes) acc[4];
-        for (size_t m = 0; m < 4; m++) {
-            row[m] = rows + (r + (m < many ? m : 0)) * size;
-            acc[m].low = acc[m].high = _mm512_setzero_pd();
-        }
+    for (size_t r = 0; r < count; r++, rows += size) {
+        NAME(lanes) acc = {_mm512_setzero_pd(), _mm512_setzero_pd()};
         for (size_t i = 0; i < whole; i += 16) {
             const __m512d low = _mm512_loadu_pd(query + i), high = _mm512_loadu_pd(query + i + 8);
-            for (size_t m = 0; m < 4; m++) {
-                acc[m].low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(row[m] + i)), low, acc[m].low);
-                acc[m].high = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(row[m] + i + 8)), high, acc[m].high);
-            }
+            acc.low = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(rows + i)), low, acc.low);
+            acc.high = _mm512_fmadd_pd(_mm512_cvtps_pd(_mm256_loadu_ps(rows + i + 8)), high, acc.high);
         }
         if (rest) {
             const __m512d low = _mm512_maskz_loadu_pd(mask_low, query + whole);
             const __m512d high = _mm512_maskz_loadu_pd(mask_high, query + whole + 8);
-            for (size_t m = 0; m < 4; m++) {
-                const __m256 a = _mm256_maskz_loadu_ps(mask_low, row[m] + whole);
-                const __m256 b = _mm256_maskz_loadu_ps(mask_high, row[m] + whole + 8);
-                acc[m].low = _mm512_fmadd_pd(_mm512_cvtps_pd(a), low, acc[m].low);
-                acc[m].high = _mm512_fmadd_pd(_mm512_cvtps_pd(b), high, acc[m].high);
-            }
+            const __m256 a = _mm256_maskz_loadu_ps(mask_low, rows + whole);
+            const __m256 b = _mm256_maskz_loadu_ps(mask_high, rows + whole + 8);
+            acc.low = _mm512_fmadd_pd(_mm512_cvtps_pd(a), low, acc.low);
+            acc.high = _mm512_fmadd_pd(_mm512_cvtps_pd(b), high, acc.high);
         }
-        for (size_t m = 0; m < many; m++)
-            out[r + m] = NAME(total)(acc[m]);
+        out[r] = NAME(total)(acc);
     }
 }
 
@@ -117,25 +107,18 @@ TARGET static void NAME(dots)(const float *rows, size_t count, size_t size, cons
     double last[16];
     for (size_t j = 0; j < 16; j++)
         last[j] = j < rest ? query[whole + j] : 0.0;
-    for (size_t r = 0; r < count; r += 2) {
-        const float *first = rows + r * size, *second = r + 1 < count ? first + size : first;
-        NAME(lanes) a, b;
+    for (size_t r = 0; r < count; r++, rows += size) { /* in order, as above */
+        NAME(lanes) acc;
         for (size_t j = 0; j < 4; j++)
-            a.lane[j] = b.lane[j] = _mm256_setzero_pd();
-        for (size_t i = 0; i < whole; i += 16) {
-            NAME(add_wide)(&a, first + i, query + i);
-            NAME(add_wide)(&b, second + i, query + i);
-        }
+            acc.lane[j] = _mm256_setzero_pd();
+        for (size_t i = 0; i < whole; i += 16)
+            NAME(add_wide)(&acc, rows + i, query + i);
         if (rest) {
             float x[16];
-            NAME(pad)(first + whole, rest, x);
-            NAME(add_wide)(&a, x, last);
-            NAME(pad)(second + whole, rest, x);
-            NAME(add_wide)(&b, x, last);
+            NAME(pad)(rows + whole, rest, x);
+            NAME(add_wide)(&acc, x, last);
         }
-        out[r] = NAME(total)(a);
-        if (r + 1 < count)
-            out[r + 1] = NAME(total)(b);
+        out[r] = NAME(total)(acc);
     }
 }
 

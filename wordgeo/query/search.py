@@ -11,13 +11,14 @@ import numpy.typing as npt
 from wordgeo import _fast
 from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
-from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, Queries, Run, choose_screen
+from wordgeo.query.screens import GROUP, ROWS_A_TILE, Best, FloatScreen, Queries, Run, choose_screen
 from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import float_rows, number, row_numbers, whole_number
 
 __all__ = ["combine", "combine_lengths", "cosine_pairs", "farthest_first", "scores_of", "search", "top_k"]
 
 QUERIES_A_BLOCK = 192
+FLOAT_QUERIES_A_BLOCK = 512  # BLAS puts the rows in order anew for every block
 ROWS_A_SCORE = 1 << 14
 SUMS_A_BLOCK = 1 << 11
 LEAST_SHARE = 1 << 10
@@ -92,8 +93,9 @@ def top_k(
         screen.visit(run, asked[q], best)
 
     found = search(
-        embeddings, len(asked), visit, k=k, exclude=exclude, limit=limit, candidates=candidates, threads=threads
-    )
+        embeddings, len(asked), visit, k=k, exclude=exclude, limit=limit, candidates=candidates, threads=threads,
+        block=FLOAT_QUERIES_A_BLOCK if isinstance(screen, FloatScreen) else QUERIES_A_BLOCK,
+    )  # fmt: skip
     scores = -found.scores if least else found.scores
     if threshold is not None:
         number("threshold", threshold, -1.0, 1.0)
@@ -179,6 +181,10 @@ def search(
     exclude = np.ascontiguousarray(_places(exclude, candidates), dtype=np.int64)
     embeddings.norms  # noqa: B018  (computed here once, and not by every thread)
 
+    many = -(-n // block)
+    if many > threads:  # as many for every thread
+        many = -(-many // threads) * threads
+    block = max(1, -(-n // max(many, 1)))
     blocks = [slice(begin, min(begin + block, n)) for begin in range(0, n, block)]
     # Few queries: the threads share the rows. Many: each takes queries of its own, and no merging is needed.
     parts = 1 if len(blocks) >= threads else max(1, min(threads, size // ROWS_A_TILE))
