@@ -55,6 +55,25 @@ def test_blocks_run_on_several_threads_and_the_first_error_stops_the_rest():
     assert len(ran) < 500
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_is_done_is_told_on_the_thread_that_asked(count):
+    told = []
+
+    def done(more):
+        told.append((more, threading.get_ident()))
+
+    threads.run_blocks(lambda i: None, [(i,) for i in range(20)], count, done)
+    assert told == [(1, threading.get_ident())] * 20
+
+    def fail(i):
+        if i == 3:
+            raise ValueError(f"block {i}")
+
+    with pytest.raises(ValueError, match="block 3"):
+        threads.run_blocks(fail, [(i,) for i in range(500)], count, done)
+    assert len(told) < 520
+
+
 def test_blocks_within_blocks_do_not_wait_for_each_other():
     inner = []
     barrier = threading.Barrier(2, timeout=30)

@@ -1,7 +1,7 @@
 """Lists of neighbours in several models, and how alike they are."""
 
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
 def overlaps(
@@ -115,3 +115,22 @@ def second_order(
                             y += <double> cosines[u, j] * cosines[u, j]
                     out[w, pair] = product / sqrt(x * y) if x * y > 0 else 0
                     pair += 1
+
+
+def count_draws(
+    const uint64_t[:, ::1] numbers,    # IN [resamples, words / 2, rounded up] at random
+    double[:, ::1] counts,             # OUT [resamples, words] how often each is drawn
+):
+    """As many words as there are, drawn with replacement by the halves of numbers.
+
+    A word's share of all 2**32 halves is off by less than one of them.
+    """
+    cdef Py_ssize_t words = counts.shape[1], sample, i
+    cdef uint64_t number
+    with nogil:
+        for sample in range(counts.shape[0]):
+            for i in range(words):
+                counts[sample, i] = 0
+            for i in range(words):
+                number = numbers[sample, i // 2] >> 32 * (i % 2)
+                counts[sample, <Py_ssize_t> (<uint64_t> <uint32_t> number * <uint64_t> words >> 32)] += 1

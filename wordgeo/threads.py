@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from wordgeo.errors import OptionError
 
-__all__ = ["limit_blas", "resolve_threads", "run_blocks"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = TypeVar("Floats", npt.NDArray[np.float32], npt.NDArray[np.float64])
+
+__all__ = ["limit_blas", "product", "resolve_threads", "run_blocks"]
 
 MOST_THREADS = 1024
 
@@ -37,8 +44,15 @@ def resolve_threads(threads: int | None = None) -> int:
     return threads
 
 
-def run_blocks(work: Callable[..., None], blocks: Iterable[tuple], threads: int | None = None) -> None:
+def run_blocks(
+    work: Callable[..., None],
+    blocks: Iterable[tuple],
+    threads: int | None = None,
+    done: Callable[[int], None] | None = None,
+) -> None:
     """Calls `work(*block)` for every block, on `threads` threads; the first error or Ctrl-C stops what is not begun.
+
+    `done` is told on this thread how many more blocks are done.
 
     `work` writes to places that no other block touches, so the order of blocks never shows in the result. Called
     within a block, it works through its own on the same thread: waiting for the pool there could wait for ever.
@@ -49,6 +63,8 @@ def run_blocks(work: Callable[..., None], blocks: Iterable[tuple], threads: int 
     if count <= 1:
         for block in blocks:
             work(*block)
+            if done is not None:
+                done(1)
         return
     stop = threading.Event()
 
@@ -67,7 +83,12 @@ def run_blocks(work: Callable[..., None], blocks: Iterable[tuple], threads: int 
     pool = _pool(count)
     futures: list[Future] = [pool.submit(guarded, *block) for block in blocks]
     try:
-        wait(futures, return_when=FIRST_EXCEPTION)
+        if done is None:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        else:
+            for future in as_completed(futures):
+                future.result()
+                done(1)
     finally:
         stop.set()
         wait(futures)
@@ -93,6 +114,19 @@ def limit_blas() -> None:
                 for library in [one for one in every if _is_scipys(one.filepath)] or every:
                     library.set_num_threads(1)
                 _blas_limit = libraries
+
+
+def product(x: Floats, y: Floats) -> Floats:
+    """x @ y.T, both float32 or both float64 [any number, d], by SciPy's BLAS on one thread.
+
+    NumPy's takes all, which go on spinning when it is done and hold up the blocks of other work.
+    """
+    import scipy.linalg.blas
+
+    limit_blas()
+    gemm = scipy.linalg.blas.sgemm if x.dtype == "float32" else scipy.linalg.blas.dgemm
+    found: Floats = gemm(1.0, y.T, x.T, trans_a=True).T
+    return found
 
 
 def _is_scipys(library: str) -> bool:

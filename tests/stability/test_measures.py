@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import wordgeo as wg
+from wordgeo import _lists
 from wordgeo.errors import OptionError
 from wordgeo.query.graph import overlaps
 from wordgeo.stability.intervals import frequency_bands, jackknife, word_bootstrap
@@ -293,6 +294,17 @@ def test_bootstrap_over_words_covers_their_mean():
         hits += low[0] <= 2 / 3 <= high[0]
     assert 86 <= hits <= 100  # 95 ± 4 standard errors
     assert word_bootstrap(np.ones((1, 1))) is None
+
+
+@pytest.mark.parametrize("words", [2, 7, 1000])
+def test_words_are_drawn_by_the_halves_of_numbers(words):
+    numbers = np.random.PCG64(words).random_raw((40, (words + 1) // 2))
+    counts = np.full((40, words), np.nan)
+    _lists.count_draws(numbers, counts)
+    halves = np.stack([numbers & 0xFFFFFFFF, numbers >> 32], axis=2).reshape(40, -1)[:, :words]
+    drawn = (halves * np.uint64(words) >> np.uint64(32)).astype(np.int64)
+    assert counts.tolist() == [np.bincount(each, minlength=words).tolist() for each in drawn]
+    assert stats.chisquare(counts.sum(axis=0)).pvalue > 1e-4
 
 
 def test_bands():

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wordgeo.threads import run_blocks
+from wordgeo import _lists
+from wordgeo.threads import product, run_blocks
 
 __all__ = ["LEAST_MODELS", "FrequencyBands", "frequency_bands", "jackknife", "members", "word_bootstrap"]
 
@@ -68,12 +69,14 @@ def word_bootstrap(
         return None
     means = np.empty((RESAMPLES, values.shape[1]))
     size = max(1, DRAWS_AT_ONCE // words)
+    by_measure = np.ascontiguousarray(values.T)
 
     def resample(begin: int) -> None:
-        draws = np.random.default_rng([seed, begin])  # its own, so that threads change nothing
         block = means[begin : begin + size]
-        chosen = draws.integers(words, size=(len(block), words)) + words * np.arange(len(block))[:, None]
-        block[:] = np.bincount(chosen.ravel(), minlength=chosen.size).reshape(chosen.shape) @ values
+        draws = np.random.PCG64([seed, begin])  # its own, so that threads change nothing
+        counts = np.empty((len(block), words))
+        _lists.count_draws(draws.random_raw((len(block), (words + 1) // 2)), counts)
+        block[:] = product(counts, by_measure)
 
     run_blocks(resample, [(begin,) for begin in range(0, RESAMPLES, size)], threads)
     low, high = np.quantile(means / words, [(1 - level) / 2, (1 + level) / 2], axis=0)

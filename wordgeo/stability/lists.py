@@ -16,7 +16,7 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.query.graph import neighbor_graph, overlaps
 from wordgeo.query.search import cosine_pairs, top_k
 from wordgeo.stability.intervals import members
-from wordgeo.threads import run_blocks
+from wordgeo.threads import product, run_blocks
 from wordgeo.vocabulary import Vocabulary
 
 __all__ = [
@@ -128,7 +128,7 @@ def compare_lists(
     of_model = {name: np.empty((n, count)) for name in measures}
     in_bands = {name: np.zeros((int(bands.max(initial=0)) + 1, len(pairs))) for name in measures}
     places = [_places(model, shared) for model in models] if second else []
-    in_model = members(pairs, count)
+    in_model = np.ascontiguousarray(members(pairs, count).T)
     for block in _blocks(n, len(pairs)):
         found = overlaps(list(lists[:, block]), p=p, threads=threads)
         values = {name: getattr(found, name) for name in measures if name != "second_order"}
@@ -139,8 +139,8 @@ def compare_lists(
         member = (bands[block][None, :] == np.arange(len(in_bands["overlap"]))[:, None]).astype(np.float64)
         for name, value in values.items():
             words[name][block] = value.mean(axis=1)
-            of_model[name][block] = value @ in_model
-            in_bands[name] += member @ value
+            of_model[name][block] = product(value, in_model)
+            in_bands[name] += product(member, value.T)
         for name in JOINT:
             words[name][block] = getattr(found, name)
     return PairSums(pairs, words, of_model, in_bands)

@@ -98,7 +98,7 @@ def stability(
         sums = compare_lists(list(ensemble), shared, rows, lists[:, :, :k], cosines, bands.of, p=p, threads=threads)
         shown.advance(1)
         needed = runs_needed(sums, level)
-        at = [_point(lists[:, :, :x], x, len(shared), p, threads) for x in points]
+        at = [_point(lists[:, :, :x], x, len(shared), p, threads, sums if x == k else None) for x in points]
         of_spaces = _spaces(ensemble, shared, rows, lists, threads) if spaces else ()
     finally:
         shown.finish()
@@ -203,11 +203,10 @@ def _pair_means(sums: PairSums, name: str, rows: I64) -> F64:
     return means
 
 
-def _point(lists: I64, k: int, shared: int, p: float, threads: int | None) -> CurvePoint:
-    found = overlaps(list(lists), p=p, threads=threads)
-    return CurvePoint(
-        k, float(found.overlap.mean()), float(found.rbo.mean()), float(found.joint_overlap.mean()), k / (shared - 1)
-    )
+def _point(lists: I64, k: int, shared: int, p: float, threads: int | None, known: PairSums | None) -> CurvePoint:
+    of = vars(overlaps(list(lists), p=p, threads=threads)) if known is None else known.words
+    overlap, rbo, joint = (float(of[name].mean()) for name in ("overlap", "rbo", "joint_overlap"))
+    return CurvePoint(k, overlap, rbo, joint, k / (shared - 1))
 
 
 def _words(sums: PairSums, shared: Vocabulary, rows: I64, bands: FrequencyBands, level: float) -> WordStability:
