@@ -8,8 +8,8 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.math cimport INFINITY, ldexp, sqrt
 from libc.string cimport memcpy
 
-from wordgeo._fast cimport (best_list, empty_pool, first_floor, gemm, kernels, kth_highest, list_of, pool, pool_offer,
-                            pool_tidy, queries8, rows8)
+from wordgeo._fast cimport (best_list, best_offer, best_sort, empty_pool, fetch, first_floor, gemm, kernels,
+                            kth_highest, list_of, pool, pool_offer, pool_tidy, queries8, rows8, score, settle)
 
 cdef extern from "kernels.h" nogil:
     enum:
@@ -21,6 +21,9 @@ cdef enum:  # the numbers that go with the codes of a row, or of a word
     UNIT           # one over the scale
     ERROR          # of a word what it adds to the bound
     BOUND_ERRORS   # of the elements up to each bound; behind them how long these are
+
+cdef enum:
+    ROWS_AHEAD = 4  # how early a row that is guessed is asked for
 
 WORDS_A_SWEEP = MOST_QUERIES  # words whose floors are read at a time
 
@@ -70,16 +73,42 @@ def turn(
             out[i, d - 1] = 0
 
 
-def set_floors(
+def seed(
+    const float[:, ::1] matrix,        # IN [n, d] all rows
+    const double[::1] norms,           # IN [n]
+    const int64_t[:, ::1] guess,       # IN [words, any number] rows that may be near, of which some may be the same
+    const uint32_t[::1] these,         # IN the words whose lists begin, if they did not
+    uint32_t[::1] met,                 # scratch [n], zero or of other words
+    int64_t[::1] chosen,               # scratch, as many as are guessed
     pools,                             # INOUT pools of all words, empty
-    const float[::1] floors,           # IN [words] what the k-th best of each is not below
+    float[:, ::1] best_scores,         # INOUT [words, k] heaps
+    int64_t[:, ::1] best_rows,         # INOUT [words, k]
+    int64_t[::1] held,                 # INOUT [words]
 ):
-    """Pools that take nothing below these floors."""
+    """The best of what is guessed, by the rule: what the k-th best of each word is not below."""
+    cdef Py_ssize_t w, word, i, count
+    cdef size_t d = <size_t> matrix.shape[1]
+    cdef int64_t row
+    cdef best_list best
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
-    cdef Py_ssize_t word
-    for word in range(floors.shape[0]):
-        waiting[word].floor = floors[word]
+    with nogil:
+        for w in range(these.shape[0]):
+            word = these[w]
+            best, count = list_of(best_scores, best_rows, held, word), 0
+            if best.held:
+                continue
+            for i in range(guess.shape[1]):
+                row = guess[word, i]
+                if row != word and met[row] != <uint32_t> word + 1:
+                    met[row], chosen[count] = <uint32_t> word + 1, row
+                    count += 1
+            for i in range(count):
+                if i + ROWS_AHEAD < count:
+                    fetch(&matrix[chosen[i + ROWS_AHEAD], 0], d)
+                best_offer(&best, score(matrix, norms, chosen[i], &matrix[word, 0], norms[word]), chosen[i])
+            held[word] = <int64_t> best.held
+            settle(&waiting[word], &best)
 
 
 def visit(
@@ -296,10 +325,23 @@ cdef inline bint offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float val
 
 cdef void empty(pool *waiting, Py_ssize_t word, const float[:, ::1] matrix, const double[::1] norms,
                 float[:, ::1] best_scores, int64_t[:, ::1] best_rows, int64_t[::1] held) noexcept nogil:
-    # Scores what waits by the rule.
+    # Scores what waits by the rule, but for what is in the list since it was guessed.
     cdef best_list best = list_of(best_scores, best_rows, held, word)
+    cdef size_t i, others = 0
+    for i in range(waiting.count):
+        waiting.rows[others], waiting.upper[others] = waiting.rows[i], waiting.upper[i]
+        others += not is_held(&best, waiting.rows[i])
+    waiting.count = others
     empty_pool(waiting, matrix, norms, &matrix[word, 0], norms[word], &best)
     held[word] = <int64_t> best.held
+
+
+cdef inline bint is_held(const best_list *best, int64_t row) noexcept nogil:
+    cdef size_t i
+    cdef bint found = False
+    for i in range(best.held):
+        found |= best.rows[i] == row
+    return found
 
 
 def cells(
@@ -353,18 +395,20 @@ cdef void part(const float *points, Py_ssize_t a, uint32_t *order, uint32_t *scr
 def finish(
     const float[:, ::1] matrix,        # IN [n, d]
     const double[::1] norms,           # IN [n]
-    Py_ssize_t begin,                  # words begin .. end
-    Py_ssize_t end,
+    const uint32_t[::1] these,         # IN the words whose lists end
     pools,                             # INOUT
-    float[:, ::1] best_scores,         # INOUT [words, k] heaps
+    float[:, ::1] best_scores,         # INOUT [words, k] heaps, on return the best first
     int64_t[:, ::1] best_rows,         # INOUT [words, k]
     int64_t[::1] held,                 # INOUT [words]
 ):
-    """Scores what still waits by the rule."""
+    """Scores what still waits by the rule, and sorts the lists."""
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
-    cdef Py_ssize_t word
+    cdef Py_ssize_t w
+    cdef best_list best
     with nogil:
-        for word in range(begin, end):
-            pool_tidy(&waiting[word])
-            empty(&waiting[word], word, matrix, norms, best_scores, best_rows, held)
+        for w in range(these.shape[0]):
+            pool_tidy(&waiting[these[w]])
+            empty(&waiting[these[w]], these[w], matrix, norms, best_scores, best_rows, held)
+            best = list_of(best_scores, best_rows, held, these[w])
+            best_sort(&best)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, combinations, pairwise, zip_longest
@@ -29,7 +29,6 @@ from wordgeo.query.screens import (
     Queries,
     int8_repays,
 )
-from wordgeo.query.search import cosine_pairs
 from wordgeo.threads import resolve_threads, run_blocks
 from wordgeo.validate import number, row_numbers, whole_number
 
@@ -39,7 +38,6 @@ GRAPH_MARKER = "graph.json"
 WORDS_A_BLOCK = 1024  # about
 WORDS_AT_ONCE = 48  # blocks are multiples of it, and it is one of GROUP and of the words that kernels take at a time
 ROWS_A_ROUND = 16 << 10  # that are no words: some hundredths of a second for a block of words, how long Ctrl-C waits
-VISITS_AT_ONCE = 64  # many, since threads wait for the last one
 WORDS_A_TILE = 192
 ROWS_A_TILE = 512
 FIRST_ROWS = 4 * ROWS_A_TILE  # what a word without a floor meets first, in one tile: the more, the better is its floor
@@ -49,6 +47,7 @@ WORDS_A_COUNT = 4096  # words whose lists are compared at a time
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +136,21 @@ def _fill(
     held = np.zeros(n, dtype=np.int64)
     _fast.prepare_pools(lower, *waiting, pools)
     embeddings.norms  # noqa: B018  (by all threads, before each works for itself)
-    floors = None
-    if sum(each.shape[1] for each in guessed) >= k:
-        floors = _floors(embeddings, guessed, k, threads)
-        _graph.set_floors(pools, floors)
-    products = _products(embeddings, n, k, floors)
-
     threads = resolve_threads(threads)
+    guess = np.concatenate(guessed, axis=1) if guessed else np.empty((n, 0), dtype=np.int64)
+
+    def seed(words: U32) -> None:
+        scratch = np.zeros(size, dtype=np.uint32), np.empty(guess.shape[1], dtype=np.int64)
+        _graph.seed(embeddings.vectors, embeddings.norms, guess, words, *scratch, pools, scores, rows, held)
+
+    def floors(words: I64) -> F32:
+        seed(words.astype(np.uint32))
+        return np.where(held[words] == k, scores[words, 0], -np.inf)
+
+    products = _products(embeddings, n, k, floors if guess.shape[1] >= k else None)
+    near = [(products.order[first:last],) for first, last in _blocks(n, threads)]
+    run_blocks(seed, near, threads)
+
     free = [
         (
             np.empty((WORDS_A_TILE, ROWS_A_TILE), dtype=np.float32),
@@ -169,40 +176,20 @@ def _fill(
             )  # fmt: skip
             free.append(scratch)
 
-    def finish(first: int, last: int) -> None:
-        run = slice(first, last)
-        _graph.finish(embeddings.vectors, embeddings.norms, first, last, pools, scores, rows, held)
-        _fast.sort_best(scores[run], rows[run], held[run])
-        unfilled = np.arange(k) >= held[run, None]
-        rows[run][unfilled], scores[run][unfilled] = -1, np.nan
+    def finish(words: U32) -> None:
+        _graph.finish(embeddings.vectors, embeddings.norms, words, pools, scores, rows, held)
+        unfilled = np.arange(k) >= held[words, None]
+        if unfilled.any():
+            places = words[np.nonzero(unfilled)[0]], np.nonzero(unfilled)[1]
+            rows[places], scores[places] = -1, np.nan
 
     visits = list(chain.from_iterable(_rounds(n, size, threads, products.near)))
     progress.start("neighbours", len(visits), "blocks")
     try:
-        for begin in range(0, len(visits), VISITS_AT_ONCE):
-            some = visits[begin : begin + VISITS_AT_ONCE]
-            run_blocks(visit, some, threads)
-            progress.advance(len(some))
-        run_blocks(finish, _blocks(n, threads), threads)
+        run_blocks(visit, visits, threads, progress.advance)
+        run_blocks(finish, near, threads)
     finally:
         progress.finish()
-
-
-def _floors(embeddings: Embeddings, guessed: Sequence[I64], k: int, threads: int | None) -> F32:
-    """What the k-th nearest of each word is not below: the k-th highest score of those guessed."""
-    n = len(guessed[0])
-    floors = np.empty(n, dtype=np.float32)
-
-    def score(begin: int) -> None:
-        words = np.arange(begin, min(begin + WORDS_A_BLOCK, n))
-        rows = np.sort(np.concatenate([each[words] for each in guessed], axis=1), axis=1)
-        scores = cosine_pairs(embeddings, np.repeat(words, rows.shape[1]), rows.ravel()).reshape(rows.shape)
-        scores[rows == words[:, None]] = -np.inf
-        scores[:, 1:][rows[:, 1:] == rows[:, :-1]] = -np.inf
-        floors[words] = np.partition(scores, -k, axis=1)[:, -k]
-
-    run_blocks(score, [(begin,) for begin in range(0, n, WORDS_A_BLOCK)], threads)
-    return floors
 
 
 def _blocks(n: int, threads: int) -> list[tuple[int, int]]:
@@ -255,8 +242,8 @@ class _Int8Products:
     def __init__(self, copy: Int8Codes) -> None:
         self.copy, self.near = copy, copy.near
         self.leading, shifts, self.numbers, self.pairs = copy.for_graphs()
-        order = np.arange(len(copy.scales), dtype=np.uint32) if copy.order is None else copy.order
-        self.of_rows = copy.codes, self.numbers, self.pairs, order, self.leading, shifts
+        self.order = np.arange(len(copy.scales), dtype=np.uint32) if copy.order is None else copy.order
+        self.of_rows = copy.codes, self.numbers, self.pairs, self.order, self.leading, shifts
         self._made: dict[int, tuple[Any, ...]] = {}
 
     def of_words(self, first: int, last: int) -> tuple[Any, ...]:
@@ -277,6 +264,7 @@ class _FloatProducts:
 
     def __init__(self, embeddings: Embeddings) -> None:
         self.embeddings, self.screen = embeddings, FloatScreen.of(embeddings)
+        self.order = np.arange(len(embeddings), dtype=np.uint32)
         self.of_rows = self.screen.scale, np.zeros(len(embeddings), dtype=np.float32)
 
     def of_words(self, first: int, last: int) -> tuple[np.ndarray, ...]:
@@ -284,7 +272,9 @@ class _FloatProducts:
         return words.unit, np.full(last - first, self.screen.slack, dtype=np.float32)
 
 
-def _products(embeddings: Embeddings, n: int, k: int, floors: F32 | None) -> _Int8Products | _FloatProducts:
+def _products(
+    embeddings: Embeddings, n: int, k: int, floors: Callable[[I64], F32] | None
+) -> _Int8Products | _FloatProducts:
     if not int8_repays(embeddings, n, k):
         return _FloatProducts(embeddings)
     return _Int8Products(LeadingCopy.of(embeddings, n, k, floors) or Int8Copy.of(embeddings))

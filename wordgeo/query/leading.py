@@ -21,7 +21,7 @@ up to 1 + e the bound of the codes' errors, which are below 1, is short of up to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -31,7 +31,7 @@ import scipy.linalg
 from wordgeo import _graph
 from wordgeo.embeddings import Embeddings
 from wordgeo.query.screens import F32, F64, GROUP, I16, I64, FloatScreen, Int8Codes, Queries
-from wordgeo.threads import limit_blas, resolve_threads, run_blocks
+from wordgeo.threads import product, resolve_threads, run_blocks
 
 __all__ = ["LeadingCopy"]
 
@@ -42,6 +42,7 @@ PAIRS_AN_ELEMENT = 1000  # of the square matrix whose axes have to be found: pai
 LEAST_LENGTH = 0.5  # that errors are taken times, so that they cover what is rounded off sums
 AXES_ROWS = 8192  # the fewer, the more the axes are those of just these
 SAMPLE_ROWS = 2046
+SHIFT_ROWS = 512
 SAMPLE_WORDS = 32
 AS_A_GROUP = 6  # so many rows at random are gone on with about as often as a group of near ones (measured)
 STEP = 16  # dimensions
@@ -58,10 +59,12 @@ class LeadingCopy(Int8Codes):
     """Codes of rows along their principal axes, which are multiplied up to the first two bounds before all are."""
 
     @classmethod
-    def of(cls, embeddings: Embeddings, n: int, k: int, floors: F32 | None = None) -> LeadingCopy | None:
+    def of(
+        cls, embeddings: Embeddings, n: int, k: int, floors: Callable[[I64], F32] | None = None
+    ) -> LeadingCopy | None:
         """For the k nearest of the first n words; None where whole products are about as fast.
 
-        `floors` [n] are what their k-th nearest are known not to be below.
+        `floors` tells what the k-th nearest of some of them are known not to be below.
         """
         size, d = embeddings.vectors.shape
         most = d * (WORTH - WORDS_A_DIMENSION * d / n)
@@ -70,19 +73,18 @@ class LeadingCopy(Int8Codes):
         scale = FloatScreen.of(embeddings).scale
         if not np.isfinite(scale).all():  # products in float32 would not be known
             return None
-        limit_blas()
         rows, words = _some(size, SAMPLE_ROWS), _some(n, SAMPLE_WORDS)
         of_rows, of_words = (embeddings.vectors[some] * scale[some, None] for some in (rows, words))
         axes = _principal_axes(_moments(embeddings.vectors, scale, _some(size, AXES_ROWS)))
-        of_rows, of_words = _products(of_rows, axes), _products(of_words, axes)
+        of_rows, of_words = product(of_rows, axes), product(of_words, axes)
         if floors is None:
-            products = _products(of_words, of_rows)
+            products = product(of_words, of_rows)
             products[words[:, None] == rows] = -1
             # As many of these rows are above them as there will be when a quarter of all rows was met.
             among = max(1, min(round(4 * k * len(rows) / size), len(rows)))
             of_floors = np.partition(products, -among, axis=1)[:, -among]
         else:
-            of_floors = floors[words]
+            of_floors = floors(words)
         leading = _dimensions(of_words, of_rows, of_floors - np.float32(CODE_ERROR), most)
         return None if leading is None else cls(embeddings.vectors, embeddings.norms, axes, leading, n)
 
@@ -145,8 +147,8 @@ def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray
 
 def _shifts(vectors: F32, norms: F64, axes: F32, leading: Sequence[int]) -> I64:
     """By which powers of 2 the elements behind each bound are smaller than those before: finer codes do for them."""
-    some = _some(len(vectors), SAMPLE_ROWS)
-    squares = np.square(_products(Queries(vectors[some], norms[some]).unit, axes)).mean(axis=0, dtype=np.float64)
+    some = _some(len(vectors), SHIFT_ROWS)
+    squares = np.square(product(Queries(vectors[some], norms[some]).unit, axes)).mean(axis=0, dtype=np.float64)
     parts = [squares[first:last].mean() if first < last else 0.0 for first, last in pairwise([0, *leading, len(axes)])]
     shifts = [np.log2(parts[0] / part) / 2 if 0 < part < parts[0] else 0.0 for part in parts]
     return np.minimum(shifts, MOST_SHIFT).astype(np.int64)
@@ -154,12 +156,6 @@ def _shifts(vectors: F32, norms: F64, axes: F32, leading: Sequence[int]) -> I64:
 
 def _some(n: int, most: int) -> I64:
     return np.linspace(0, n - 1, min(n, most)).astype(np.int64)
-
-
-def _products(x: F32, y: F32) -> F32:
-    """x @ y.T by SciPy's BLAS, whose threads do not go on spinning when it is done: `limit_blas` keeps it to one."""
-    product: F32 = scipy.linalg.blas.sgemm(1.0, y.T, x.T, trans_a=True).T
-    return product
 
 
 def _moments(vectors: F32, scale: F32, rows: I64) -> F64:
@@ -170,7 +166,7 @@ def _moments(vectors: F32, scale: F32, rows: I64) -> F64:
     def add(part: int) -> None:
         some = rows[begins[part] : begins[part] + ROWS_AT_ONCE]
         columns = np.ascontiguousarray((vectors[some] * scale[some, None]).T)
-        parts[part] = _products(columns, columns)
+        parts[part] = product(columns, columns)
 
     run_blocks(add, [(part,) for part in range(len(parts))])
     moments: F64 = parts.sum(axis=0, dtype=np.float64)
@@ -200,13 +196,15 @@ def _dimensions(words: F32, rows: F32, floors: F32, most: float) -> tuple[int, i
     None where what they take is not below `most` dimensions.
     """
     d = rows.shape[1]
-    products = np.zeros((len(words), len(rows)), dtype=np.float32)
+    lengths = [np.sqrt(np.cumsum(np.square(x.T[::-1].copy()), axis=0)[::-1]) for x in (words, rows)]  # from each on
+    products, bound = np.zeros((2, len(words), len(rows)), dtype=np.float32)
     passing, done = {}, 0
     for h in range(STEP, d, STEP):
-        products += _products(np.ascontiguousarray(words[:, done:h]), np.ascontiguousarray(rows[:, done:h]))
-        rest = np.outer(np.linalg.norm(words[:, h:], axis=1), np.linalg.norm(rows[:, h:], axis=1))
-        above = (products + rest >= floors[:, None])[:, : len(rows) // AS_A_GROUP * AS_A_GROUP]
-        passing[h] = float(np.mean(above.reshape(len(words), -1, AS_A_GROUP).any(axis=2)))
+        products += product(np.ascontiguousarray(words[:, done:h]), np.ascontiguousarray(rows[:, done:h]))
+        np.multiply(lengths[0][h][:, None], lengths[1][h], out=bound)
+        bound += products
+        above = (bound >= floors[:, None])[:, : len(rows) // AS_A_GROUP * AS_A_GROUP]
+        passing[h] = float(np.mean(above.reshape(len(words), AS_A_GROUP, -1).any(axis=1)))
         done = h
 
     def takes(first: int, second: int) -> float:
