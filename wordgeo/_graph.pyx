@@ -185,7 +185,7 @@ def visit8(
     const int64_t[::1] leading,        # IN [bounds] elements, in fours, of which each is made; of a single one all
     const int64_t[::1] shifts,         # IN [bounds + 1] powers of 2 in the codes up to each, 0, and behind the last
     Py_ssize_t first,                  # the words I: first .. first + m
-    const int8_t[:, :, ::1] word_codes,     # IN [m, 2, 4 * steps] their int8 codes
+    const int8_t[:, ::1] word_codes,   # IN [m, 4 * steps] their int8 codes
     const int32_t[:, :, ::1] part_corrections,  # IN [bounds + 1, m, 2] for those up to each bound, and behind the last
     const float[:, ::1] of_words,      # IN [BOUND_ERRORS + 2 * bounds, m]
     const int16_t[:, :, ::1] word_pairs,    # IN [1 + bounds, m, 2]
@@ -216,8 +216,9 @@ def visit8(
     cdef queries8 asked
     cdef uint8_t[::1] memory = pools
     cdef pool *waiting = <pool *> &memory[0]
-    asked.stride, asked.parts, asked.floors, asked.rounding = <size_t> word_codes.shape[2], 1, &floors[0], rounding
-    rows.steps, rows.bounds = asked.stride // 4, <size_t> bounds
+    rows.steps, rows.bounds = <size_t> word_codes.shape[1] // 4, <size_t> bounds
+    asked.stride, asked.parts = 2 * rows.steps, 1  # half of a word's, since codes of one part leave out the second
+    asked.floors, asked.rounding = &floors[0], rounding
     rows.stride = rows.steps
     for bound in range(bounds):
         rows.leading[bound] = <size_t> leading[bound] // 4
@@ -232,7 +233,7 @@ def visit8(
         at = begin
         while at < end:
             count = width if width < end - at else end - at
-            rows.codes, rows.groups = &codes[<size_t> at * asked.stride], <size_t> (count + 15) // 16
+            rows.codes, rows.groups = &codes[4 * <size_t> at * rows.steps], <size_t> (count + 15) // 16
             rows.scales, rows.units = &of_rows[SCALE, at], &of_rows[UNIT, at]
             rows.errors, rows.head = &of_rows[ERROR, at], &row_pairs[0, at, 0]
             for bound in range(bounds):
@@ -242,7 +243,7 @@ def visit8(
             block = 0
             while block < m:
                 high = height if height < m - block else m - block
-                asked.codes = &word_codes[block, 0, 0]
+                asked.codes = &word_codes[block, 0]
                 for bound in range(part_corrections.shape[0]):
                     asked.part_corrections[bound] = &part_corrections[bound, block, 0]
                 asked.count = <size_t> high
@@ -344,29 +345,48 @@ cdef inline bint is_held(const best_list *best, int64_t row) noexcept nogil:
     return found
 
 
-def cells(
+def halve(
     const float[:, ::1] points,        # IN [n, a], up to 64 of a
-    uint32_t[::1] order,               # OUT [n]
-    uint32_t[::1] scratch,             # [n]
+    uint32_t[::1] order,               # INOUT some of the n
+    uint32_t[::1] scratch,             # as many
 ):
-    """An order in which points that are near each other are so too, mostly.
+    """Parts points across the axis along which they differ most; how many are before the cut.
 
-    All are parted across the axis along which they differ most, and so on down to sixteen (as in a k-d tree, Bentley
-    1975); where and along which axis is said by some of them.
+    Where and along which axis is said by some of them.
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t before
     with nogil:
-        for i in range(order.shape[0]):
-            order[i] = <uint32_t> i
+        before = split(&points[0, 0], points.shape[1], &order[0], &scratch[0], order.shape[0])
+    return before
+
+
+def cells(
+    const float[:, ::1] points,        # IN as above
+    uint32_t[::1] order,               # INOUT
+    uint32_t[::1] scratch,
+):
+    """Parts points, and the parts, and so on down to sixteen (as in a k-d tree, Bentley 1975).
+
+    In this order points that are near each other are so too, mostly.
+    """
+    with nogil:
         part(&points[0, 0], points.shape[1], &order[0], &scratch[0], order.shape[0])
 
 
 cdef void part(const float *points, Py_ssize_t a, uint32_t *order, uint32_t *scratch, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t low
+    if n > 16:
+        low = split(points, a, order, scratch, n)
+        if 0 < low < n:
+            part(points, a, order, scratch, low)
+            part(points, a, order + low, scratch, n - low)
+
+
+cdef Py_ssize_t split(const float *points, Py_ssize_t a, uint32_t *order, uint32_t *scratch,
+                      Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i, j, axis = 0, low = 0, high = 0, below, some = 0, step = (n + 63) // 64
     cdef float[64] x
     cdef float total, squares, most = -1, middle
-    if n <= 16:
-        return
     for j in range(a):
         total, squares, some, i = 0, 0, 0, 0
         while i < n:
@@ -387,9 +407,7 @@ cdef void part(const float *points, Py_ssize_t a, uint32_t *order, uint32_t *scr
         low += below
         high += 1 - below
     memcpy(order + low, scratch, <size_t> high * sizeof(uint32_t))
-    if low and high:
-        part(points, a, order, scratch, low)
-        part(points, a, order + low, scratch, high)
+    return low
 
 
 def finish(

@@ -44,7 +44,7 @@ def test_bounds_of_codes_are_never_below_the_cosine(n, d, seed, shares, noise, s
     leading, shifts, numbers, pairs = copy.for_graphs()
     codes, corrections = copy.as_queries(0, n, leading)
     groups = copy.codes.reshape(-1, copy.steps, GROUP, 4).swapaxes(1, 2).reshape(len(copy.scales), -1)
-    codes, groups = codes[:, 0].astype(np.int64), groups[:n].astype(np.int64)
+    codes, groups = codes.astype(np.int64), groups[:n].astype(np.int64)
     scales, units, errors, *bounds = numbers[:, :n].astype(float)
     head, rests, half_units = (x[:n].astype(float) for x in (pairs[0, :, 0], pairs[1:, :, 0].T, pairs[1, :, 1]))
     cosines = (unit @ unit.T)[np.ix_(copy.order, copy.order)]

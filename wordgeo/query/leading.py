@@ -138,8 +138,11 @@ def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray
         _graph.project(vectors[run], norms[run], axes, points[run])
 
     run_blocks(project, [(begin,) for begin in range(0, len(vectors), ROWS_AT_ONCE)])
-    order = np.empty(len(vectors), dtype=np.uint32)
-    _graph.cells(points, order, np.empty_like(order))
+    order = np.arange(len(vectors), dtype=np.uint32)
+    scratch = np.empty_like(order)
+    cut = _graph.halve(points, order, scratch)
+    runs = [(run,) for run in (slice(cut), slice(cut, None)) if len(order[run])]
+    run_blocks(lambda run: _graph.cells(points, order[run], scratch[run]), runs)
     is_word = order < words
     before: I64 = np.cumsum(~is_word)
     return np.concatenate([order[is_word], order[~is_word]]), before[is_word]
@@ -165,8 +168,8 @@ def _moments(vectors: F32, scale: F32, rows: I64) -> F64:
 
     def add(part: int) -> None:
         some = rows[begins[part] : begins[part] + ROWS_AT_ONCE]
-        columns = np.ascontiguousarray((vectors[some] * scale[some, None]).T)
-        parts[part] = product(columns, columns)
+        turned = (vectors[some] * scale[some, None]).T  # in the order of BLAS, which copies others
+        parts[part] = scipy.linalg.blas.sgemm(1.0, turned, turned, trans_b=True)
 
     run_blocks(add, [(part,) for part in range(len(parts))])
     moments: F64 = parts.sum(axis=0, dtype=np.float64)

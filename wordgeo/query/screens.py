@@ -266,11 +266,10 @@ class Int8Codes:
         """
         stride = 4 * self.steps
         groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
-        codes = np.zeros((end - begin, 2, stride), dtype=np.int8)
-        codes[:, 0] = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
+        codes = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
         corrections = np.zeros((len(leading) + 1, end - begin, 2), dtype=np.int32)
         for part, (first, last) in enumerate(pairwise([0, *leading.tolist(), stride])):
-            corrections[part, :, 0] = -128 * codes[:, 0, first:last].sum(axis=1, dtype=np.int32)
+            corrections[part, :, 0] = -128 * codes[:, first:last].sum(axis=1, dtype=np.int32)
         return codes, corrections
 
     def slack(self, errors: F32) -> F32:

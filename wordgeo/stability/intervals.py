@@ -15,7 +15,7 @@ __all__ = ["LEAST_MODELS", "FrequencyBands", "frequency_bands", "jackknife", "me
 
 LEAST_MODELS = 5  # a spread from fewer is no estimate
 RESAMPLES = 2000
-DRAWS_AT_ONCE = 1 << 16
+DRAWS_AT_ONCE = 1 << 17
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
