@@ -39,7 +39,7 @@ def trial(seed: list[int], base: np.ndarray, models: int, noise: float, spread: 
     spaces = [wg.from_arrays(names, base + level * of_word * draw.normal(size=base.shape)) for level in levels]
     rows = np.arange(words)
     found = nearest_in_each(spaces, spaces[0].vocabulary, rows, K, 1)
-    lists, cosines = (np.stack(each) for each in zip(*found, strict=True))
+    lists, cosines = (np.stack(each) for each in zip(*((x.rows, x.scores) for x in found), strict=True))
     bands = np.arange(words)  # each word a band of its own, so that the values of pairs are kept
     sums = compare_lists(spaces, spaces[0].vocabulary, rows, lists, cosines, bands, threads=1)
     half = words // 2

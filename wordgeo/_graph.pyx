@@ -77,8 +77,10 @@ def seed(
     const float[:, ::1] matrix,        # IN [n, d] all rows
     const double[::1] norms,           # IN [n]
     const int64_t[:, ::1] guess,       # IN [words, any number] rows that may be near, of which some may be the same
+    float[:, ::1] guessed,             # OUT [words, as many] their scores
     const uint32_t[::1] these,         # IN the words whose lists begin, if they did not
     uint32_t[::1] met,                 # scratch [n], zero or of other words
+    float[::1] scores,                 # scratch [n]
     int64_t[::1] chosen,               # scratch, as many as are guessed
     pools,                             # INOUT pools of all words, empty
     float[:, ::1] best_scores,         # INOUT [words, k] heaps
@@ -100,13 +102,18 @@ def seed(
                 continue
             for i in range(guess.shape[1]):
                 row = guess[word, i]
-                if row != word and met[row] != <uint32_t> word + 1:
+                if met[row] != <uint32_t> word + 1:
                     met[row], chosen[count] = <uint32_t> word + 1, row
                     count += 1
             for i in range(count):
+                row = chosen[i]
                 if i + ROWS_AHEAD < count:
                     fetch(&matrix[chosen[i + ROWS_AHEAD], 0], d)
-                best_offer(&best, score(matrix, norms, chosen[i], &matrix[word, 0], norms[word]), chosen[i])
+                scores[row] = score(matrix, norms, row, &matrix[word, 0], norms[word])
+                if row != word:
+                    best_offer(&best, scores[row], row)
+            for i in range(guess.shape[1]):
+                guessed[word, i] = scores[guess[word, i]]
             held[word] = <int64_t> best.held
             settle(&waiting[word], &best)
 

@@ -84,6 +84,20 @@ def test_every_measure_of_every_word_is_the_direct_computation(models):
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("k", [3, 10])
+def test_what_is_known_of_models_before_changes_nothing(k, monkeypatch):
+    words = [f"w{i}" for i in range(700)]
+    base = space(1, words=words)
+    models = [space(seed, base, words=words) for seed in range(2, 7)]
+    models[2] = wg.from_arrays(words[::-1], models[2].vectors[::-1].copy())
+    found = []
+    for guesses in (0, 1, 3, 9):
+        monkeypatch.setattr("wordgeo.stability.lists.GUESSES", guesses)
+        report = wg.stability(models, k=k, ranks=(1, 600), curve=[12], spaces=False)
+        found.append((report.overall, report.words.second_order.tobytes()))
+    assert found == found[:1] * 4
+
+
 def test_rbo_of_published_examples():
     """What the paper and the authors of the Python package rbo give: agreement depth by depth, identity 1, disjoint 0.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, combinations, pairwise, zip_longest
 from pathlib import Path
 from threading import Lock
@@ -54,11 +54,13 @@ U32 = npt.NDArray[np.uint32]
 class NeighborGraph:
     """The k nearest neighbours of the first n words: `rows` int64 and `scores` float32, both [n, k], best first.
 
-    Places that nothing fills (fewer words than neighbours) have row -1 and score NaN.
+    Places that nothing fills (fewer words than neighbours) have row -1 and score NaN. `guessed` float32 are the scores
+    of what was guessed, all guesses side by side.
     """
 
     rows: I64
     scores: F32
+    guessed: F32 = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,20 +102,23 @@ def neighbor_graph(
     size = len(embeddings)
     n = size if n is None else min(size, whole_number("n", n, 1))
     k = min(whole_number("k", k, 1, MOST_K), max(size - 1, 1))
-    guessed = [_guess(each, n, size) for each in guess]
+    known = np.concatenate([np.empty((n, 0), dtype=np.int64), *(_guess(each, n, size) for each in guess)], axis=1)
+    guessed = np.empty(known.shape, dtype=np.float32)
     if output is None:
         rows, scores = np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32)
-        _fill(embeddings, rows, scores, guessed, threads, resolve_progress(progress))
-        return NeighborGraph(rows, scores)
+        _fill(embeddings, rows, scores, known, guessed, threads, resolve_progress(progress))
+        return NeighborGraph(rows, scores, guessed)
     with atomic_folder(output, marker=GRAPH_MARKER, overwrite=overwrite) as folder:
         rows = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.int64, (n, k))
         scores = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float32, (n, k))
-        _fill(embeddings, rows, scores, guessed, threads, resolve_progress(progress))
+        _fill(embeddings, rows, scores, known, guessed, threads, resolve_progress(progress))
         rows.flush()
         scores.flush()
         write_json(folder / GRAPH_MARKER, {"format_version": 1, "words": n, "neighbors": k, "among": size})
     return NeighborGraph(
-        np.load(Path(output) / "rows.npy", mmap_mode="r"), np.load(Path(output) / "scores.npy", mmap_mode="r")
+        np.load(Path(output) / "rows.npy", mmap_mode="r"),
+        np.load(Path(output) / "scores.npy", mmap_mode="r"),
+        guessed,
     )
 
 
@@ -125,7 +130,7 @@ def _guess(rows: I64, n: int, size: int) -> I64:
 
 
 def _fill(
-    embeddings: Embeddings, rows: I64, scores: F32, guessed: Sequence[I64], threads: int | None, progress: Progress
+    embeddings: Embeddings, rows: I64, scores: F32, guess: I64, guessed: F32, threads: int | None, progress: Progress
 ) -> None:
     n, k = rows.shape
     size = len(embeddings)
@@ -137,11 +142,14 @@ def _fill(
     _fast.prepare_pools(lower, *waiting, pools)
     embeddings.norms  # noqa: B018  (by all threads, before each works for itself)
     threads = resolve_threads(threads)
-    guess = np.concatenate(guessed, axis=1) if guessed else np.empty((n, 0), dtype=np.int64)
 
     def seed(words: U32) -> None:
-        scratch = np.zeros(size, dtype=np.uint32), np.empty(guess.shape[1], dtype=np.int64)
-        _graph.seed(embeddings.vectors, embeddings.norms, guess, words, *scratch, pools, scores, rows, held)
+        scratch = (
+            np.zeros(size, dtype=np.uint32),
+            np.empty(size, dtype=np.float32),
+            np.empty(guess.shape[1], dtype=np.int64),
+        )
+        _graph.seed(embeddings.vectors, embeddings.norms, guess, guessed, words, *scratch, pools, scores, rows, held)
 
     def floors(words: I64) -> F32:
         seed(words.astype(np.uint32))

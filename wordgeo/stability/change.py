@@ -79,7 +79,7 @@ def change_of(
         raise OptionError(f"neighbors is {neighbors}; the models share {len(shared)} words, so give less than that")
     left, right = found.source.vectors[rows_a].astype(np.float64), found.target.vectors[rows_b].astype(np.float64)
     everything = np.arange(len(shared))
-    lists = [rows for rows, _ in nearest_in_each((a, b), shared, everything, neighbors, threads)]
+    lists = [found.rows for found in nearest_in_each((a, b), shared, everything, neighbors, threads)]
     return PairChange(
         shared=shared,
         cosine=1 - (left * right).sum(axis=1),

@@ -250,7 +250,7 @@ class Ensemble(Sequence[WordVectors]):
             raise OptionError("agreement compares models and here is one; train with runs=2 or more")
         k = self.check_k(k)
         rows = self.shared.rows(words)
-        lists = np.stack([found for found, _ in nearest_in_each(self, self.shared, rows, k, threads)])
+        lists = np.stack([found.rows for found in nearest_in_each(self, self.shared, rows, k, threads)])
         agreed: list[tuple[str, ...]] = []
         for begin in range(0, len(rows), WORDS_A_BLOCK):
             block = lists[:, begin : begin + WORDS_A_BLOCK]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from wordgeo import _lists
 from wordgeo.embeddings import Embeddings
-from wordgeo.query.graph import neighbor_graph, overlaps
+from wordgeo.query.graph import NeighborGraph, neighbor_graph, overlaps
 from wordgeo.query.search import cosine_pairs, top_k
 from wordgeo.stability.intervals import members
 from wordgeo.threads import product, run_blocks
@@ -41,6 +41,7 @@ GRAPH_WORDS = 512  # fewer words ask one by one
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
+F32 = npt.NDArray[np.float32]
 
 
 def same_words(a: Vocabulary, b: Vocabulary) -> bool:
@@ -53,8 +54,8 @@ def same_words(a: Vocabulary, b: Vocabulary) -> bool:
 
 def nearest(
     model: Embeddings, shared: Vocabulary, rows: I64, k: int, threads: int | None = None, guess: Sequence[I64] = ()
-) -> tuple[I64, npt.NDArray[np.float32]]:
-    """The k nearest shared words to shared words, both in rows of `shared`: rows int64 and cosines float32 [n, k].
+) -> NeighborGraph:
+    """The k nearest shared words to shared words, both in rows of `shared`, and their cosines.
 
     `guess` are such rows of other models, from which it is found sooner.
     """
@@ -63,11 +64,10 @@ def nearest(
     if first or (not same and len(rows) >= GRAPH_WORDS):
         own = model if same else Embeddings(shared, model.vectors[model.vocabulary.rows(shared.words)])
         if first:
-            graph = neighbor_graph(own, k=k, n=len(rows), guess=guess, threads=threads)
-            return graph.rows, graph.scores
-        return top_k(own, own.vectors[rows], k=k, exclude=rows[:, None], threads=threads)
+            return neighbor_graph(own, k=k, n=len(rows), guess=guess, threads=threads)
+        return NeighborGraph(*top_k(own, own.vectors[rows], k=k, exclude=rows[:, None], threads=threads))
     if same:
-        return top_k(model, model.vectors[rows], k=k, exclude=rows[:, None], threads=threads)
+        return NeighborGraph(*top_k(model, model.vectors[rows], k=k, exclude=rows[:, None], threads=threads))
     places = model.vocabulary.rows(shared.words)
     asked = places[rows]
     found, scores = top_k(
@@ -75,17 +75,17 @@ def nearest(
     )
     to_shared = np.full(len(model), -1, dtype=np.int64)
     to_shared[places] = np.arange(len(places))
-    return to_shared[found], scores
+    return NeighborGraph(to_shared[found], scores)
 
 
 def nearest_in_each(
     models: Iterable[Embeddings], shared: Vocabulary, rows: I64, k: int, threads: int | None = None
-) -> Iterator[tuple[I64, npt.NDArray[np.float32]]]:
+) -> Iterator[NeighborGraph]:
     """The same for one model after the other; what was near in the last ones is likely to be near in the next."""
     before: deque[I64] = deque(maxlen=GUESSES)
     for model in models:
         found = nearest(model, shared, rows, k, threads, list(before))
-        before.append(found[0])
+        before.append(found.rows)
         yield found
 
 
@@ -109,9 +109,10 @@ def compare_lists(
     shared: Vocabulary,
     rows: I64,
     lists: I64,
-    cosines: npt.NDArray[np.float32],
+    cosines: F32,
     bands: I64,
     *,
+    guessed: Sequence[F32] = (),
     p: float = 0.9,
     second: bool = True,
     threads: int | None = None,
@@ -119,7 +120,8 @@ def compare_lists(
     """Compares `lists` int64 [M, n, k], the neighbours of `rows` int64 [n] in each model, block by block.
 
     `cosines` float32 [M, n, k] are theirs, `bands` int64 [n] numbers the band of each word, and `second` asks for the
-    second-order similarity as well.
+    second-order similarity as well. `guessed` float32 [n, any number, k] are for each model the cosines, where known,
+    of the neighbours in as many models before it.
     """
     count, n, _ = lists.shape
     pairs = tuple(combinations(range(count), 2))
@@ -134,7 +136,7 @@ def compare_lists(
         values = {name: getattr(found, name) for name in measures if name != "second_order"}
         if second:
             values["second_order"] = second_order(
-                models, places, rows[block], lists[:, block], cosines[:, block], threads
+                models, places, rows[block], lists[:, block], cosines[:, block], [x[block] for x in guessed], threads
             )
         member = (bands[block][None, :] == np.arange(len(in_bands["overlap"]))[:, None]).astype(np.float64)
         for name, value in values.items():
@@ -151,14 +153,16 @@ def second_order(
     places: Sequence[I64 | None],
     rows: I64,
     lists: I64,
-    cosines: npt.NDArray[np.float32],
+    cosines: F32,
+    guessed: Sequence[F32] = (),
     threads: int | None = None,
 ) -> F64:
     """For each word and pair of models, the cosine of its similarities to the neighbours it has in either of them.
 
     s_i(w) = [cos_i(w, u) for u in N_i(w) ∪ N_j(w)], and the similarity is cos(s_i(w), s_j(w)): float64 [n, P], rounded
     to 12 decimals (Hamilton, Leskovec & Jurafsky 2016). `places[m]` int64 are the rows of shared words in model m
-    (None where they are the same), `lists` int64 [M, n, k] neighbours as rows of the shared words, `cosines` theirs.
+    (None where they are the same), `lists` int64 [M, n, k] neighbours as rows of the shared words, `cosines` theirs,
+    and `guessed` as for `compare_lists`.
     """
     count, n, _ = lists.shape
     found = np.empty((n, count * (count - 1) // 2))
@@ -175,7 +179,11 @@ def second_order(
         member, known = np.zeros((last, count), dtype=np.uint8), np.empty((last, count), dtype=np.float32)
         for m, (model, own) in enumerate(zip(models, places, strict=True)):
             member[at[m], m], known[at[m], m] = 1, cosines[m, block]
-            others = np.flatnonzero(member[:, m] == 0)
+            missing = member[:, m] == 0
+            if guessed:
+                before = slice(m - guessed[m].shape[1], m)
+                known[at[before], m], missing[at[before]] = guessed[m][block].swapaxes(0, 1), False
+            others = np.flatnonzero(missing)
             a, b = words[others], members[others]
             known[others, m] = cosine_pairs(model, *((a, b) if own is None else (own[a], own[b])))
         _lists.second_order(at, member, known, found[block])

@@ -91,11 +91,15 @@ def stability(
         deepest = max(points[-1], min(KNN, len(shared) - 1) if spaces else 0)
         lists = np.empty((len(ensemble), len(rows), deepest), dtype=np.int64)
         cosines = np.empty((len(ensemble), len(rows), k), dtype=np.float32)
-        for i, (found, scores) in enumerate(nearest_in_each(ensemble, shared, rows, deepest, threads)):
-            lists[i], cosines[i] = found, scores[:, :k]
+        guessed = []
+        for i, found in enumerate(nearest_in_each(ensemble, shared, rows, deepest, threads)):
+            lists[i], cosines[i] = found.rows, found.scores[:, :k]
+            guessed.append(found.guessed.reshape(len(rows), -1, deepest)[:, :, :k])
             shown.advance(1)
         bands = frequency_bands(shared.counts, rows)
-        sums = compare_lists(list(ensemble), shared, rows, lists[:, :, :k], cosines, bands.of, p=p, threads=threads)
+        sums = compare_lists(
+            list(ensemble), shared, rows, lists[:, :, :k], cosines, bands.of, guessed=guessed, p=p, threads=threads
+        )
         shown.advance(1)
         needed = runs_needed(sums, level)
         at = [_point(lists[:, :, :x], x, len(shared), p, threads, sums if x == k else None) for x in points]

@@ -87,10 +87,10 @@ def variation(
     shared = everything.shared
     rows = np.arange(min(whole_number("top", top, 1), len(shared)))
     k = min(whole_number("k", k, 1), len(shared) - 1)
-    near = nearest(everything[0], shared, rows, k, threads)[0]
+    near = nearest(everything[0], shared, rows, k, threads).rows
     found = []
     for name, ensemble in ensembles.items():
-        lists = [each for each, _ in nearest_in_each(ensemble, shared, rows, k, threads)]
+        lists = [each.rows for each in nearest_in_each(ensemble, shared, rows, k, threads)]
         cosines = []
         for model in ensemble:
             own = model.vocabulary.rows(shared.words)
