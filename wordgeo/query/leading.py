@@ -168,8 +168,8 @@ def _moments(vectors: F32, scale: F32, rows: I64) -> F64:
 
     def add(part: int) -> None:
         some = rows[begins[part] : begins[part] + ROWS_AT_ONCE]
-        turned = (vectors[some] * scale[some, None]).T  # in the order of BLAS, which copies others
-        parts[part] = scipy.linalg.blas.sgemm(1.0, turned, turned, trans_b=True)
+        columns = np.ascontiguousarray((vectors[some] * scale[some, None]).T)
+        _graph.project(columns, np.ones(len(columns)), columns, parts[part])  # SciPy's own call holds the interpreter
 
     run_blocks(add, [(part,) for part in range(len(parts))])
     moments: F64 = parts.sum(axis=0, dtype=np.float64)
