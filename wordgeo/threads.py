@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["limit_blas", "product", "resolve_threads", "run_blocks"]
 
 MOST_THREADS = 1024
+TELL_EVERY = 0.1  # seconds: this thread takes a core from those that work
 
 _lock = threading.Lock()
 _pools: dict[int, ThreadPoolExecutor] = {}
@@ -52,7 +53,7 @@ def run_blocks(
 ) -> None:
     """Calls `work(*block)` for every block, on `threads` threads; the first error or Ctrl-C stops what is not begun.
 
-    `done` is told on this thread how many more blocks are done.
+    `done` is told on this thread, now and then, how many more blocks are done.
 
     `work` writes to places that no other block touches, so the order of blocks never shows in the result. Called
     within a block, it works through its own on the same thread: waiting for the pool there could wait for ever.
@@ -82,13 +83,14 @@ def run_blocks(
 
     pool = _pool(count)
     futures: list[Future] = [pool.submit(guarded, *block) for block in blocks]
+    pending = set(futures)
     try:
-        if done is None:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        else:
-            for future in as_completed(futures):
-                future.result()
-                done(1)
+        while pending:
+            ended, pending = wait(pending, None if done is None else TELL_EVERY, FIRST_EXCEPTION)
+            if any(future.exception() is not None for future in ended):
+                break
+            if done is not None and ended:
+                done(len(ended))
     finally:
         stop.set()
         wait(futures)
