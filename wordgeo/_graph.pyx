@@ -24,6 +24,7 @@ cdef enum:  # the numbers that go with the codes of a row, or of a word
 
 cdef enum:
     ROWS_AHEAD = 4  # how early a row that is guessed is asked for
+    POOLS_AHEAD = 4  # and what waits for a word, its pool twice as early
 
 WORDS_A_SWEEP = MOST_QUERIES  # words whose floors are read at a time
 
@@ -285,8 +286,17 @@ def visit8(
                             needed[i] = waiting[order[at + i]].floor if at + i < words else INFINITY
                     found = <Py_ssize_t> kernels.leading8(&rows, &asked, &values[0], &places[0])
                     for i in range(found):
-                        q = places[i] // <uint32_t> (16 * rows.groups)
-                        place = places[i] % <uint32_t> (16 * rows.groups)
+                        if i + 2 * POOLS_AHEAD < found:
+                            place = at + (places[i + 2 * POOLS_AHEAD] & 0xffff)
+                            fetch_pool(&waiting[order[first + block + (places[i + 2 * POOLS_AHEAD] >> 16)]])
+                            if both and place < words:
+                                fetch_pool(&waiting[order[place]])
+                        if i + POOLS_AHEAD < found:
+                            place = at + (places[i + POOLS_AHEAD] & 0xffff)
+                            fetch_waiting(&waiting[order[first + block + (places[i + POOLS_AHEAD] >> 16)]])
+                            if both and place < words:
+                                fetch_waiting(&waiting[order[place]])
+                        q, place = places[i] >> 16, places[i] & 0xffff
                         if place >= count:
                             continue
                         word, row = order[first + block + q], order[at + place]
@@ -319,6 +329,16 @@ cdef void multiply_parts(rows8 rows, queries8 asked, float *out, float *part, Py
             power = <float> ldexp(1, -2 * rows.shifts[bound])
             for i in range(asked.count * <size_t> width):
                 out[i] += power * part[i]
+
+
+cdef inline void fetch_pool(const pool *waiting) noexcept nogil:
+    fetch(<const float *> waiting, sizeof(pool) // sizeof(float))
+
+
+cdef inline void fetch_waiting(const pool *waiting) noexcept nogil:
+    fetch(waiting.lower, waiting.k)
+    fetch(<const float *> waiting.rows + waiting.count, 1)
+    fetch(waiting.upper + waiting.count, 1)
 
 
 cdef inline bint offer(pool *waiting, Py_ssize_t word, Py_ssize_t row, float value, float error) noexcept nogil:

@@ -105,7 +105,7 @@ typedef struct {
     const int16_t *head, *rests[WORDGEO_MOST_BOUNDS];
     int32_t of_queries[WORDGEO_MOST_BOUNDS][WORDGEO_MOST_QUERIES];
     int32_t of_rows[WORDGEO_MOST_BOUNDS][ROWS_AT_A_TIME]; /* where they are words that look among the queries */
-    size_t group, stride;                                 /* the first, and rows from one query to the next among places */
+    size_t group; /* the first */
     float *values;
     uint32_t *places;
     size_t found;
@@ -114,7 +114,7 @@ typedef struct {
 /* Takes in those of a group's products with query q. */
 TARGET static inline void take8(found8 *of, const wordgeo_queries8 *queries, __m512i sum, __mmask16 which, size_t q, int g) {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    const __m512i first = _mm512_set1_epi32((int)(q * of->stride + 16 * (of->group + (size_t)g)));
+    const __m512i first = _mm512_set1_epi32((int)(q << 16 | 16 * (of->group + (size_t)g)));
     const __m512 scales = _mm512_mul_ps(_mm512_loadu_ps(of->scales + 16 * g), _mm512_set1_ps(queries->scales[q]));
     const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scales);
     _mm512_storeu_ps(of->values + of->found, _mm512_maskz_compress_ps(which, value));
@@ -355,7 +355,7 @@ TARGET static void ask8(const float *least, const float *more, const float *unit
 TARGET static size_t leading8_vnni(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *values,
                                    uint32_t *places) {
     waiting8 waiting[5];
-    found8 of = {.stride = 16 * rows->groups, .values = values, .places = places};
+    found8 of = {.values = values, .places = places};
     const int both = rows->needed != NULL;
     most8 of_queries[WORDGEO_MOST_BOUNDS] = {{0}};
     for (size_t bound = 0; bound < rows->bounds; bound++) {

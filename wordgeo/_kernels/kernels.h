@@ -87,9 +87,9 @@ typedef struct {
     void (*tile8)(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *out, size_t stride, uint8_t *flags);
     /* The products of queries of one part, up to WORDGEO_MOST_QUERIES, and rows that with their errors are not below the
      * query's floor (which is less its slack), or with both's not below what the row needs; returns how many there are,
-     * and some that are below. places takes 16 groups q + r; it and values have room for 16 more than there can be. The
-     * leading steps up to a bound are multiplied, and more where these, with the product of what they leave out at most,
-     * do not tell. */
+     * and some that are below. places takes q << 16 | r, of at most 4,096 groups; it and values have room for 16 more
+     * than there can be. The leading steps up to a bound are multiplied, and more where these, with the product of what
+     * they leave out at most, do not tell. */
     size_t (*leading8)(const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, float *values, uint32_t *places);
 } wordgeo_kernels;
 
