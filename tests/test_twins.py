@@ -116,10 +116,10 @@ def test_the_graph_of_two_blocks_is_the_twins(products):
         if module is _graph:  # begins with what is guessed, of which some are the same, and the words themselves
             guess = np.random.default_rng(5).integers(n, size=(128, 9))
             guess[::2, 3], guess[::3, 5] = np.arange(128)[::2], guess[::3, 1]
-            guessed = np.full((128, 9), np.nan, np.float32)
+            guessed, floors = np.full((128, 9), np.nan, np.float32), np.empty(128, np.float32)
             words = np.random.default_rng(6).permutation(128).astype(np.uint32)
             room = np.zeros(n, np.uint32), np.empty(n, np.float32), np.empty(9, np.int64)
-            _graph.seed(model.vectors, model.norms, guess, guessed, words[:100], *room, pools[3], *best)
+            _graph.seed(model.vectors, model.norms, guess, guessed, floors, words[:100], *room, pools[3], *best)
             pairs = np.repeat(words[:100], 9).astype(np.int64), guess[words[:100]].ravel()
             assert guessed[words[:100]].tobytes() == search.cosine_pairs(model, *pairs).tobytes()
         for first, last, begin, end, both in visits:

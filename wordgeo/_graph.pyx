@@ -25,6 +25,7 @@ cdef enum:  # the numbers that go with the codes of a row, or of a word
 cdef enum:
     ROWS_AHEAD = 4  # how early a row that is guessed is asked for
     POOLS_AHEAD = 4  # and what waits for a word, its pool twice as early
+    MOST_SEEDS = 64  # in a list, since what waits is compared with each
 
 WORDS_A_SWEEP = MOST_QUERIES  # words whose floors are read at a time
 
@@ -79,6 +80,7 @@ def seed(
     const double[::1] norms,           # IN [n]
     const int64_t[:, ::1] guess,       # IN [words, any number] rows that may be near, of which some may be the same
     float[:, ::1] guessed,             # OUT [words, as many] their scores
+    float[::1] floors,                 # OUT [words] what the k-th best of each is not below
     const uint32_t[::1] these,         # IN the words whose lists begin, if they did not
     uint32_t[::1] met,                 # scratch [n], zero or of other words
     float[::1] scores,                 # scratch [n]
@@ -88,7 +90,7 @@ def seed(
     int64_t[:, ::1] best_rows,         # INOUT [words, k]
     int64_t[::1] held,                 # INOUT [words]
 ):
-    """The best of what is guessed, by the rule: what the k-th best of each word is not below."""
+    """The best of what is guessed, by the rule; where k is above `MOST_SEEDS`, only what its k-th best says."""
     cdef Py_ssize_t w, word, i, count
     cdef size_t d = <size_t> matrix.shape[1]
     cdef int64_t row
@@ -115,8 +117,10 @@ def seed(
                     best_offer(&best, scores[row], row)
             for i in range(guess.shape[1]):
                 guessed[word, i] = scores[guess[word, i]]
-            held[word] = <int64_t> best.held
             settle(&waiting[word], &best)
+            floors[word] = waiting[word].floor
+            if best.room <= MOST_SEEDS:
+                held[word] = <int64_t> best.held
 
 
 def visit(
@@ -356,10 +360,11 @@ cdef void empty(pool *waiting, Py_ssize_t word, const float[:, ::1] matrix, cons
     # Scores what waits by the rule, but for what is in the list since it was guessed.
     cdef best_list best = list_of(best_scores, best_rows, held, word)
     cdef size_t i, others = 0
-    for i in range(waiting.count):
-        waiting.rows[others], waiting.upper[others] = waiting.rows[i], waiting.upper[i]
-        others += not is_held(&best, waiting.rows[i])
-    waiting.count = others
+    if best.room <= MOST_SEEDS:
+        for i in range(waiting.count):
+            waiting.rows[others], waiting.upper[others] = waiting.rows[i], waiting.upper[i]
+            others += not is_held(&best, waiting.rows[i])
+        waiting.count = others
     empty_pool(waiting, matrix, norms, &matrix[word, 0], norms[word], &best)
     held[word] = <int64_t> best.held
 

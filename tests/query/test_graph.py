@@ -69,25 +69,25 @@ def test_blocks_have_more_words_than_are_taken_at_a_time(n, monkeypatch):
 
 
 @pytest.mark.usefixtures("products")
-@pytest.mark.parametrize(("size", "n"), [(640, None), (700, 300), (65, None)])
-def test_whatever_is_guessed_the_graph_is_the_same(size, n):
+@pytest.mark.parametrize(("size", "n", "k"), [(640, None, 10), (700, 300, 10), (65, None, 10), (300, None, 70)])
+def test_whatever_is_guessed_the_graph_is_the_same(size, n, k):
     model = model_of(size, 19, size)
-    plain = neighbor_graph(model, k=10, n=n)
+    plain = neighbor_graph(model, k=k, n=n)
     rng = np.random.default_rng(size)
     words = len(plain.rows)
     guesses = {
         "right": [plain.rows],
-        "nearly": [np.where(rng.random((words, 10)) < 0.3, rng.integers(size, size=(words, 10)), plain.rows)],
-        "wrong": [rng.integers(size, size=(words, 30))],
+        "nearly": [np.where(rng.random((words, k)) < 0.3, rng.integers(size, size=(words, k)), plain.rows)],
+        "wrong": [rng.integers(size, size=(words, 3 * k))],
         "twice": [plain.rows, plain.rows],
         "many times one": [np.repeat(plain.rows[:, :1], 40, axis=1)],
-        "itself": [np.repeat(np.arange(words)[:, None], 10, axis=1)],
-        "too few": [plain.rows[:, :9]],
+        "itself": [np.repeat(np.arange(words)[:, None], k, axis=1)],
+        "too few": [plain.rows[:, : k - 1]],
         "none": [plain.rows[:, :0]],
         "more": [plain.rows, rng.integers(size, size=(words, 3)), plain.rows[:, ::-1]],
     }
     for name, guess in guesses.items():
-        found = neighbor_graph(model, k=10, n=n, guess=guess, threads=2)
+        found = neighbor_graph(model, k=k, n=n, guess=guess, threads=2)
         np.testing.assert_array_equal(found.rows, plain.rows, err_msg=name)
         assert found.scores.tobytes() == plain.scores.tobytes(), name
 

@@ -38,6 +38,7 @@ GRAPH_MARKER = "graph.json"
 WORDS_A_BLOCK = 1024  # about
 WORDS_AT_ONCE = 48  # blocks are multiples of it, and it is one of GROUP and of the words that kernels take at a time
 ROWS_A_ROUND = 16 << 10  # that are no words: some hundredths of a second for a block of words, how long Ctrl-C waits
+VISITS_AT_ONCE = 1024  # many, since threads wait for the last one
 WORDS_A_TILE = 192
 ROWS_A_TILE = 512
 FIRST_ROWS = 4 * ROWS_A_TILE  # what a word without a floor meets first, in one tile: the more, the better is its floor
@@ -138,7 +139,7 @@ def _fill(
     lower = np.empty((n, k), dtype=np.float32)
     waiting = np.empty((n, room), dtype=np.uint32), np.empty((n, room), dtype=np.float32)
     pools = np.empty(n * _fast.pool_bytes(), dtype=np.uint8)
-    held = np.zeros(n, dtype=np.int64)
+    held, floors = np.zeros(n, dtype=np.int64), np.empty(n, dtype=np.float32)
     _fast.prepare_pools(lower, *waiting, pools)
     embeddings.norms  # noqa: B018  (by all threads, before each works for itself)
     threads = resolve_threads(threads)
@@ -149,15 +150,18 @@ def _fill(
             np.empty(size, dtype=np.float32),
             np.empty(guess.shape[1], dtype=np.int64),
         )
-        _graph.seed(embeddings.vectors, embeddings.norms, guess, guessed, words, *scratch, pools, scores, rows, held)
+        _graph.seed(
+            embeddings.vectors, embeddings.norms, guess, guessed, floors, words, *scratch, pools, scores, rows, held
+        )  # fmt: skip
 
-    def floors(words: I64) -> F32:
+    def floors_of(words: I64) -> F32:
         seed(words.astype(np.uint32))
-        return np.where(held[words] == k, scores[words, 0], -np.inf)
+        return floors[words]
 
-    products = _products(embeddings, n, k, floors if guess.shape[1] >= k else None)
+    products = _products(embeddings, n, k, floors_of if guess.shape[1] >= k else None)
     near = [(products.order[first:last],) for first, last in _blocks(n, threads)]
-    run_blocks(seed, near, threads)
+    if guess.shape[1]:
+        run_blocks(seed, near, threads)
 
     free = [
         (
@@ -194,7 +198,8 @@ def _fill(
     visits = list(chain.from_iterable(_rounds(n, size, threads, products.near)))
     progress.start("neighbours", len(visits), "blocks")
     try:
-        run_blocks(visit, visits, threads, progress.advance)
+        for begin in range(0, len(visits), VISITS_AT_ONCE):
+            run_blocks(visit, visits[begin : begin + VISITS_AT_ONCE], threads, progress.advance)
         run_blocks(finish, near, threads)
     finally:
         progress.finish()
