@@ -148,10 +148,10 @@ TARGET static inline __attribute__((always_inline)) __m512i sift8(const found8 *
     return _mm512_and_si512(sum, to_rows);
 }
 
-TARGET static inline void wait8(waiting8 *waiting, __m512i sum, size_t q, __m512i sifted) {
-    const size_t at = waiting->count;
+/* Takes in a query at the place `at`; the place of the next. */
+TARGET static inline size_t wait8(waiting8 *waiting, size_t at, __m512i sum, size_t q, __m512i sifted) {
     waiting->sum[at] = sum, waiting->query[at] = (uint32_t)q;
-    waiting->count = at + (_mm512_movepi32_mask(sifted) != 0xffff);
+    return at + (_mm512_movepi32_mask(sifted) != 0xffff);
 }
 
 /* `GROUPS` groups of rows times `QUERIES` queries by their first codes, all sums in registers. What may matter waits, or
@@ -165,6 +165,9 @@ TARGET static inline void wait8(waiting8 *waiting, __m512i sum, size_t q, __m512
         const int8_t *of_queries = queries->codes + 2 * query * stride;                                                \
         const int32_t *corrections = queries->part_corrections[0] + 2 * query;                                         \
         __m512i sum[QUERIES][GROUPS];                                                                                  \
+        size_t at[GROUPS];                                                                                             \
+        _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                       \
+            at[g] = waiting[g].count;                                                                                  \
         _Pragma("GCC unroll 8") for (int q = 0; q < QUERIES; q++)                                                      \
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                   \
                 sum[q][g] = _mm512_set1_epi32(corrections[2 * q]);                                                     \
@@ -195,11 +198,13 @@ TARGET static inline void wait8(waiting8 *waiting, __m512i sum, size_t q, __m512
             _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++) {                                                 \
                 const __mmask16 which = (__mmask16)~_mm512_movepi32_mask(sifted[g]);                                   \
                 if (!whole)                                                                                            \
-                    wait8(waiting + g, sum[q][g], query + q, sifted[g]);                                               \
+                    at[g] = wait8(waiting + g, at[g], sum[q][g], query + q, sifted[g]);                                \
                 else if (which)                                                                                        \
                     take8(of, queries, sum[q][g], which, query + q, g);                                                \
             }                                                                                                          \
         }                                                                                                              \
+        _Pragma("GCC unroll 4") for (int g = 0; g < GROUPS; g++)                                                       \
+            waiting[g].count = at[g];                                                                                  \
     }
 
 LEAD8(6, 4)
@@ -217,10 +222,12 @@ enum {
 
 /* What waits times the codes from one bound to the next, where it goes on waiting, or to the end, where it is found. */
 TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const wordgeo_rows8 *rows,
-                                                               const wordgeo_queries8 *queries, int g, size_t bound, int both,
-                                                               const waiting8 *those, waiting8 *waiting) {
-    const size_t last = bound < rows->bounds ? rows->leading[bound] : rows->steps;
+                                                               const wordgeo_queries8 *queries, int g, size_t bound,
+                                                               int to_end, int both, const waiting8 *those,
+                                                               waiting8 *waiting) {
+    const size_t last = to_end ? rows->steps : rows->leading[bound];
     const uint8_t *codes = of->codes + (size_t)g * rows->steps * 64;
+    size_t at = 0;
     const int twice = 2 * rows->shifts[bound], half = twice ? 1 << (twice - 1) : 0;
     for (size_t begin = 0; begin < those->count; begin += AT_A_TIME) {
         const int8_t *of_query[AT_A_TIME];
@@ -244,8 +251,8 @@ TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const
                 break;
             const size_t q = those->query[begin + i];
             sum[i] = _mm512_add_epi32(those->sum[begin + i], _mm512_sra_epi32(sum[i], _mm_cvtsi32_si128(twice)));
-            if (bound < rows->bounds) {
-                wait8(waiting, sum[i], q, sift8(of, queries, (int)bound, q, g, both, sum[i]));
+            if (!to_end) {
+                at = wait8(waiting, at, sum[i], q, sift8(of, queries, (int)bound, q, g, both, sum[i]));
                 continue;
             }
             const __m512 scales = _mm512_mul_ps(_mm512_loadu_ps(of->scales + 16 * g), _mm512_set1_ps(queries->scales[q]));
@@ -261,7 +268,21 @@ TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const
                 take8(of, queries, sum[i], which, q, g);
         }
     }
+    waiting->count = at;
 }
+
+#define MORE8(TO_END, BOTH)                                                                                            \
+    TARGET static __attribute__((noinline)) void more8_##TO_END##_##BOTH(                                              \
+        found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, int g, size_t bound,                   \
+        const waiting8 *those, waiting8 *waiting) {                                                                    \
+        more8(of, rows, queries, g, bound, TO_END, BOTH, those, waiting);                                              \
+    }
+
+MORE8(0, 0)
+MORE8(0, 1)
+MORE8(1, 0)
+MORE8(1, 1)
+#undef MORE8
 
 TARGET static float largest8(const float *x, size_t count) {
     __m512 most = _mm512_setzero_ps();
@@ -340,12 +361,11 @@ TARGET static void ask8(const float *least, const float *more, const float *unit
         often = waits * OFTEN > queries->count * GROUPS;                                                               \
         for (int g = 0; g < GROUPS; g++) {                                                                             \
             waiting8 *those = waiting + g, *next = waiting + GROUPS;                                                   \
+            for (size_t s = rows->leading[0]; g + 1 < GROUPS && s < rows->leading[rows->bounds - 1]; s++)              \
+                _mm_prefetch((const char *)of.codes + ((size_t)(g + 1) * rows->steps + s) * 64, _MM_HINT_T0);          \
             for (bound = 1; bound <= rows->bounds; bound++) {                                                          \
-                next->count = 0;                                                                                       \
-                if (both)                                                                                              \
-                    more8(&of, rows, queries, g, bound, 1, those, next);                                               \
-                else                                                                                                   \
-                    more8(&of, rows, queries, g, bound, 0, those, next);                                               \
+                (bound < rows->bounds ? both ? more8_0_1 : more8_0_0 : both ? more8_1_1 : more8_1_0)(                  \
+                    &of, rows, queries, g, bound, those, next);                                                        \
                 waiting8 *other = those;                                                                               \
                 those = next, next = other;                                                                            \
             }                                                                                                          \
