@@ -92,6 +92,29 @@ def test_whatever_is_guessed_the_graph_is_the_same(size, n, k):
         assert found.scores.tobytes() == plain.scores.tobytes(), name
 
 
+@pytest.mark.usefixtures("products")
+def test_in_whatever_order_rows_are_met_the_graph_is_the_same():
+    model = model_of(700, 19, 700)
+    plain = neighbor_graph(model, k=10, n=300)
+    rng = np.random.default_rng(7)
+    orders = [np.arange(700), np.arange(700)[::-1], rng.permutation(700)]
+    for order in (plain.together, *(each.astype(np.uint32) for each in orders)):
+        for guess in ([], [plain.rows]):
+            found = neighbor_graph(model, k=10, n=300, guess=guess, together=order, threads=2)
+            np.testing.assert_array_equal(found.rows, plain.rows)
+            assert found.scores.tobytes() == plain.scores.tobytes()
+            assert (found.together is None) == (plain.together is None)
+            if order is not None and found.together is not None:
+                np.testing.assert_array_equal(found.together, order)
+
+
+def test_orders_that_are_none():
+    model = model_of(50, 8)
+    for order in (np.arange(50), *(x.astype(np.uint32) for x in (np.arange(49), np.zeros(50), np.arange(51)))):
+        with pytest.raises(OptionError, match="each row from 0 to 49 once, as uint32"):
+            neighbor_graph(model, k=2, together=order)
+
+
 def test_guesses_that_are_no_rows():
     model = model_of(50, 8)
     for guess, words in (
@@ -112,7 +135,7 @@ def test_rounds_meet_every_pair_once_and_share_no_words(threads, near, monkeypat
     for n, size in ((96, 96), (500, 500), (500, 900), (580, 700), (100, 100), (310, 311), (1, 1), (3, 50), (700, 705)):
         met = np.zeros((n, size), dtype=int)
         others = np.random.default_rng(n).integers(size - n + 1, size=n) if near else None
-        for pairs in graph._rounds(n, size, threads, others):
+        for pairs in graph._rounds(n, size, threads, others, guessed=near):
             words = []
             for first, last, begin, end, both in pairs:
                 assert first < last <= n and last - first <= 144 and begin < end <= size and begin % 16 == 0

@@ -56,12 +56,14 @@ class NeighborGraph:
     """The k nearest neighbours of the first n words: `rows` int64 and `scores` float32, both [n, k], best first.
 
     Places that nothing fills (fewer words than neighbours) have row -1 and score NaN. `guessed` float32 are the scores
-    of what was guessed, all guesses side by side.
+    of what was guessed, all guesses side by side. `together` uint32 are all rows in the order in which they were met,
+    near ones together, or None where they were met as they come.
     """
 
     rows: I64
     scores: F32
     guessed: F32 = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+    together: U32 | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +90,7 @@ def neighbor_graph(
     k: int = 10,
     n: int | None = None,
     guess: Sequence[I64] = (),
+    together: U32 | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
     threads: int | None = None,
@@ -98,21 +101,24 @@ def neighbor_graph(
     The same rows and bytes as `top_k` gives one by one; every pair of words is multiplied once. With `output` the
     arrays are written to a folder (rows.npy, scores.npy) as they grow, and mapped from there. `guess` are rows, int64
     [n, any number], that may be near these words, such as their neighbours in other models of the same words: the
-    better it is the sooner the graph is done, and it is the same graph.
+    better it is the sooner the graph is done, and it is the same graph. `together` is that of such a model's graph,
+    which saves looking for such an order.
     """
     size = len(embeddings)
     n = size if n is None else min(size, whole_number("n", n, 1))
     k = min(whole_number("k", k, 1, MOST_K), max(size - 1, 1))
     known = np.concatenate([np.empty((n, 0), dtype=np.int64), *(_guess(each, n, size) for each in guess)], axis=1)
     guessed = np.empty(known.shape, dtype=np.float32)
+    if together is not None:
+        together = _order_of_all(together, size)
     if output is None:
         rows, scores = np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32)
-        _fill(embeddings, rows, scores, known, guessed, threads, resolve_progress(progress))
-        return NeighborGraph(rows, scores, guessed)
+        together = _fill(embeddings, rows, scores, known, guessed, together, threads, resolve_progress(progress))
+        return NeighborGraph(rows, scores, guessed, together)
     with atomic_folder(output, marker=GRAPH_MARKER, overwrite=overwrite) as folder:
         rows = np.lib.format.open_memmap(folder / "rows.npy", "w+", np.int64, (n, k))
         scores = np.lib.format.open_memmap(folder / "scores.npy", "w+", np.float32, (n, k))
-        _fill(embeddings, rows, scores, known, guessed, threads, resolve_progress(progress))
+        together = _fill(embeddings, rows, scores, known, guessed, together, threads, resolve_progress(progress))
         rows.flush()
         scores.flush()
         write_json(folder / GRAPH_MARKER, {"format_version": 1, "words": n, "neighbors": k, "among": size})
@@ -120,6 +126,7 @@ def neighbor_graph(
         np.load(Path(output) / "rows.npy", mmap_mode="r"),
         np.load(Path(output) / "scores.npy", mmap_mode="r"),
         guessed,
+        together,
     )
 
 
@@ -130,9 +137,24 @@ def _guess(rows: I64, n: int, size: int) -> I64:
     return rows
 
 
+def _order_of_all(rows: U32, size: int) -> U32:
+    found = np.asarray(rows)
+    if found.dtype != np.uint32 or not np.array_equal(np.sort(found, axis=None), np.arange(size)):
+        raise OptionError(f"together has to hold each row from 0 to {size - 1} once, as uint32")
+    return np.ascontiguousarray(found.reshape(size))
+
+
 def _fill(
-    embeddings: Embeddings, rows: I64, scores: F32, guess: I64, guessed: F32, threads: int | None, progress: Progress
-) -> None:
+    embeddings: Embeddings,
+    rows: I64,
+    scores: F32,
+    guess: I64,
+    guessed: F32,
+    together: U32 | None,
+    threads: int | None,
+    progress: Progress,
+) -> U32 | None:
+    """Fills rows, scores and guessed; the order in which rows were met, if any."""
     n, k = rows.shape
     size = len(embeddings)
     room = max(LEAST_WAITING, 4 * k)
@@ -158,7 +180,7 @@ def _fill(
         seed(words.astype(np.uint32))
         return floors[words]
 
-    products = _products(embeddings, n, k, floors_of if guess.shape[1] >= k else None)
+    products = _products(embeddings, n, k, floors_of if guess.shape[1] >= k else None, together)
     near = [(products.order[first:last],) for first, last in _blocks(n, threads)]
     if guess.shape[1]:
         run_blocks(seed, near, threads)
@@ -195,7 +217,7 @@ def _fill(
             places = words[np.nonzero(unfilled)[0]], np.nonzero(unfilled)[1]
             rows[places], scores[places] = -1, np.nan
 
-    visits = list(chain.from_iterable(_rounds(n, size, threads, products.near)))
+    visits = list(chain.from_iterable(_rounds(n, size, threads, products.near, guess.shape[1] >= k)))
     progress.start("neighbours", len(visits), "blocks")
     try:
         for begin in range(0, len(visits), VISITS_AT_ONCE):
@@ -203,6 +225,7 @@ def _fill(
         run_blocks(finish, near, threads)
     finally:
         progress.finish()
+    return products.together
 
 
 def _blocks(n: int, threads: int) -> list[tuple[int, int]]:
@@ -213,7 +236,9 @@ def _blocks(n: int, threads: int) -> list[tuple[int, int]]:
     return list(pairwise(bounds))
 
 
-def _rounds(n: int, size: int, threads: int, near: I64 | None = None) -> list[list[tuple[int, int, int, int, bool]]]:
+def _rounds(
+    n: int, size: int, threads: int, near: I64 | None = None, guessed: bool = False
+) -> list[list[tuple[int, int, int, int, bool]]]:
     """Words first .. last and rows begin .. end that meet, and whether the rows are words that look among these too, in
     rounds within which no word comes twice: threads hardly ever wait for each other.
 
@@ -235,7 +260,8 @@ def _rounds(n: int, size: int, threads: int, near: I64 | None = None) -> list[li
         players = [players[0], players[-1], *players[1:-1]]
     others = [[(*block, begin, end, False) for begin, end in _others(block, n, size, edge, near)] for block in blocks]
     others = [[visit for visit in each if visit] for each in zip_longest(*others)]
-    rounds = others + rounds if size - edge > n else rounds + others  # the longest first, for the sake of floors
+    # For the sake of floors: what is longest first; where these are nearly known, words, among which most is near.
+    rounds = others + rounds if size - edge > n and not guessed else rounds + others
     return [pairs for pairs in rounds if pairs]
 
 
@@ -253,7 +279,7 @@ class _Int8Products:
     visit, scratch = staticmethod(_graph.visit8), 8
 
     def __init__(self, copy: Int8Codes) -> None:
-        self.copy, self.near = copy, copy.near
+        self.copy, self.near, self.together = copy, copy.near, copy.together
         self.leading, shifts, self.numbers, self.pairs = copy.for_graphs()
         self.order = np.arange(len(copy.scales), dtype=np.uint32) if copy.order is None else copy.order
         self.of_rows = copy.codes, self.numbers, self.pairs, self.order, self.leading, shifts
@@ -273,7 +299,7 @@ class _Int8Products:
 
 
 class _FloatProducts:
-    visit, scratch, near = staticmethod(_graph.visit), 3, None
+    visit, scratch, near, together = staticmethod(_graph.visit), 3, None, None
 
     def __init__(self, embeddings: Embeddings) -> None:
         self.embeddings, self.screen = embeddings, FloatScreen.of(embeddings)
@@ -286,11 +312,11 @@ class _FloatProducts:
 
 
 def _products(
-    embeddings: Embeddings, n: int, k: int, floors: Callable[[I64], F32] | None
+    embeddings: Embeddings, n: int, k: int, floors: Callable[[I64], F32] | None, together: U32 | None
 ) -> _Int8Products | _FloatProducts:
     if not int8_repays(embeddings, n, k):
         return _FloatProducts(embeddings)
-    return _Int8Products(LeadingCopy.of(embeddings, n, k, floors) or Int8Copy.of(embeddings))
+    return _Int8Products(LeadingCopy.of(embeddings, n, k, floors, together) or Int8Copy.of(embeddings))
 
 
 def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None) -> Overlaps:

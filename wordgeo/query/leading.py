@@ -25,12 +25,11 @@ from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from wordgeo import _graph
 from wordgeo.embeddings import Embeddings
-from wordgeo.query.screens import F32, F64, GROUP, I16, I64, FloatScreen, Int8Codes, Queries
+from wordgeo.query.screens import F32, F64, GROUP, I16, I64, U32, FloatScreen, Int8Codes, Queries
 from wordgeo.threads import product, resolve_threads, run_blocks
 
 __all__ = ["LeadingCopy"]
@@ -60,11 +59,17 @@ class LeadingCopy(Int8Codes):
 
     @classmethod
     def of(
-        cls, embeddings: Embeddings, n: int, k: int, floors: Callable[[I64], F32] | None = None
+        cls,
+        embeddings: Embeddings,
+        n: int,
+        k: int,
+        floors: Callable[[I64], F32] | None = None,
+        together: U32 | None = None,
     ) -> LeadingCopy | None:
         """For the k nearest of the first n words; None where whole products are about as fast.
 
-        `floors` tells what the k-th nearest of some of them are known not to be below.
+        `floors` tells what the k-th nearest of some of them are known not to be below, `together` uint32 [rows] is an
+        order of the rows in which near ones are together.
         """
         size, d = embeddings.vectors.shape
         most = d * (WORTH - WORDS_A_DIMENSION * d / n)
@@ -86,9 +91,17 @@ class LeadingCopy(Int8Codes):
         else:
             of_floors = floors(words)
         leading = _dimensions(of_words, of_rows, of_floors - np.float32(CODE_ERROR), most)
-        return None if leading is None else cls(embeddings.vectors, embeddings.norms, axes, leading, n)
+        return None if leading is None else cls(embeddings.vectors, embeddings.norms, axes, leading, n, together)
 
-    def __init__(self, vectors: F32, norms: F64, axes: F32, leading: Sequence[int], words: int) -> None:
+    def __init__(
+        self,
+        vectors: F32,
+        norms: F64,
+        axes: F32,
+        leading: Sequence[int],
+        words: int,
+        together: U32 | None = None,
+    ) -> None:
         n, d = vectors.shape
         super().__init__(n, d)
         self.leading = np.array(leading, dtype=np.int64)
@@ -96,7 +109,11 @@ class LeadingCopy(Int8Codes):
         self.leading_errors, self.rests = np.zeros((2, len(leading), len(self.scales)), dtype=np.float32)
         error = d**0.5 * (d + 16) * 2.0**-24
         self.rounding = Int8Codes.rounding + 5 * error
-        order, self.near = _order(vectors, norms, axes[:CELL_AXES], words)
+        self.together = _together(vectors, norms, axes[:CELL_AXES]) if together is None else together
+        is_word = self.together < words
+        self.order = order = np.concatenate([self.together[is_word], self.together[~is_word]])
+        others: I64 = np.cumsum(~is_word)
+        self.near = others[is_word]
         self.shifts = _shifts(vectors, norms, axes[1:], leading)
         parts = zip(pairwise([0, *leading, d - 1]), self.shifts.tolist(), strict=True)
         turned_to = [_evened(axes[1 + first : 1 + last]) * np.float32(2**shift) for (first, last), shift in parts]
@@ -114,7 +131,6 @@ class LeadingCopy(Int8Codes):
             free.append(scratch)
 
         run_blocks(fill, [(begin,) for begin in range(0, n, ROWS_AT_ONCE)])
-        self.order = order
         units = self.units
         shifted = np.float32(1) / (units * units.min())  # what is rounded off sums, half for each shift
         of_head = np.abs(np.rint(self.head * units) / units - self.head) + np.float32(2.0**-24)
@@ -129,8 +145,8 @@ class LeadingCopy(Int8Codes):
         return self.leading, self.shifts, *self._of_rows(self.leading_errors, self.lengths, self.head, self.rests)
 
 
-def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray[np.uint32], I64]:
-    """Rows in cells of near ones, the words first; and how many of the others are before each place of a word."""
+def _together(vectors: F32, norms: F64, axes: F32) -> U32:
+    """Rows in cells of near ones."""
     points = np.empty((len(vectors), len(axes)), dtype=np.float32)
 
     def project(begin: int) -> None:
@@ -143,9 +159,7 @@ def _order(vectors: F32, norms: F64, axes: F32, words: int) -> tuple[npt.NDArray
     cut = _graph.halve(points, order, scratch)
     runs = [(run,) for run in (slice(cut), slice(cut, None)) if len(order[run])]
     run_blocks(lambda run: _graph.cells(points, order[run], scratch[run]), runs)
-    is_word = order < words
-    before: I64 = np.cumsum(~is_word)
-    return np.concatenate([order[is_word], order[~is_word]]), before[is_word]
+    return order
 
 
 def _shifts(vectors: F32, norms: F64, axes: F32, leading: Sequence[int]) -> I64:
@@ -199,12 +213,14 @@ def _dimensions(words: F32, rows: F32, floors: F32, most: float) -> tuple[int, i
     None where what they take is not below `most` dimensions.
     """
     d = rows.shape[1]
-    lengths = [np.sqrt(np.cumsum(np.square(x.T[::-1].copy()), axis=0)[::-1]) for x in (words, rows)]  # from each on
+    begins = range(0, d, STEP)
+    squares = [np.add.reduceat(np.square(x), begins, axis=1).T for x in (words, rows)]
+    lengths = [np.sqrt(np.cumsum(x[::-1], axis=0)[::-1]) for x in squares]  # from each of these elements on
     products, bound = np.zeros((2, len(words), len(rows)), dtype=np.float32)
     passing, done = {}, 0
     for h in range(STEP, d, STEP):
         products += product(np.ascontiguousarray(words[:, done:h]), np.ascontiguousarray(rows[:, done:h]))
-        np.multiply(lengths[0][h][:, None], lengths[1][h], out=bound)
+        np.multiply(lengths[0][h // STEP][:, None], lengths[1][h // STEP], out=bound)
         bound += products
         above = (bound >= floors[:, None])[:, : len(rows) // AS_A_GROUP * AS_A_GROUP]
         passing[h] = float(np.mean(above.reshape(len(words), AS_A_GROUP, -1).any(axis=1)))

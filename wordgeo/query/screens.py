@@ -49,6 +49,7 @@ F64 = npt.NDArray[np.float64]
 I16 = npt.NDArray[np.int16]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
 
 
 class Queries:
@@ -204,7 +205,8 @@ class Int8Codes:
     so many `leading` elements (int64, ascending) before all are multiplied.
     """
 
-    order: npt.NDArray[np.uint32] | None = None
+    order: U32 | None = None
+    together: U32 | None = None  # the same before the words were put first
     near: I64 | None = None  # for each place of a word, how many of the other rows lie before it in their order
     leading: I64 = np.empty(0, dtype=np.int64)
     shifts: I64 = np.zeros(1, dtype=np.int64)  # powers of 2 in the codes up to each bound, and behind the last
@@ -265,8 +267,9 @@ class Int8Codes:
         each bound and behind the last one, each the first of two.
         """
         stride = 4 * self.steps
-        groups = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].reshape(-1, self.steps, GROUP, 4)
-        codes = (groups.swapaxes(1, 2).reshape(-1, stride)[: end - begin] ^ 128).view(np.int8)
+        fours = self.codes[begin * stride : -(-end // GROUP) * GROUP * stride].view(np.uint32)
+        by_row = fours.reshape(-1, self.steps, GROUP).swapaxes(1, 2).reshape(-1, self.steps)
+        codes = np.ascontiguousarray(by_row[: end - begin] ^ np.uint32(0x80808080)).view(np.int8)
         corrections = np.zeros((len(leading) + 1, end - begin, 2), dtype=np.int32)
         for part, (first, last) in enumerate(pairwise([0, *leading.tolist(), stride])):
             corrections[part, :, 0] = -128 * codes[:, first:last].sum(axis=1, dtype=np.int32)
@@ -330,7 +333,7 @@ class Int8Copy(Int8Codes):
         )  # fmt: skip
 
 
-def pools(n: int, k: int, room: int) -> tuple[F32, npt.NDArray[np.uint32], F32, npt.NDArray[np.uint8]]:
+def pools(n: int, k: int, room: int) -> tuple[F32, U32, F32, npt.NDArray[np.uint8]]:
     """Memory for n pools of up to `room` rows each that wait to be scored."""
     rows, upper = np.empty((n, room), dtype=np.uint32), np.empty((n, room), dtype=np.float32)
     return np.empty((n, k), dtype=np.float32), rows, upper, np.empty(n * _fast.pool_bytes(), dtype=np.uint8)

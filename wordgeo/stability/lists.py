@@ -53,18 +53,24 @@ def same_words(a: Vocabulary, b: Vocabulary) -> bool:
 
 
 def nearest(
-    model: Embeddings, shared: Vocabulary, rows: I64, k: int, threads: int | None = None, guess: Sequence[I64] = ()
+    model: Embeddings,
+    shared: Vocabulary,
+    rows: I64,
+    k: int,
+    threads: int | None = None,
+    before: Sequence[NeighborGraph] = (),
 ) -> NeighborGraph:
     """The k nearest shared words to shared words, both in rows of `shared`, and their cosines.
 
-    `guess` are such rows of other models, from which it is found sooner.
+    `before` are the same of other models, from which it is found sooner.
     """
     same = same_words(model.vocabulary, shared)
     first = len(rows) >= GRAPH_WORDS and np.array_equal(rows, np.arange(len(rows)))
     if first or (not same and len(rows) >= GRAPH_WORDS):
         own = model if same else Embeddings(shared, model.vectors[model.vocabulary.rows(shared.words)])
         if first:
-            return neighbor_graph(own, k=k, n=len(rows), guess=guess, threads=threads)
+            guess, together = [each.rows for each in before], before[-1].together if before else None
+            return neighbor_graph(own, k=k, n=len(rows), guess=guess, together=together, threads=threads)
         return NeighborGraph(*top_k(own, own.vectors[rows], k=k, exclude=rows[:, None], threads=threads))
     if same:
         return NeighborGraph(*top_k(model, model.vectors[rows], k=k, exclude=rows[:, None], threads=threads))
@@ -82,10 +88,10 @@ def nearest_in_each(
     models: Iterable[Embeddings], shared: Vocabulary, rows: I64, k: int, threads: int | None = None
 ) -> Iterator[NeighborGraph]:
     """The same for one model after the other; what was near in the last ones is likely to be near in the next."""
-    before: deque[I64] = deque(maxlen=GUESSES)
+    before: deque[NeighborGraph] = deque(maxlen=GUESSES)
     for model in models:
         found = nearest(model, shared, rows, k, threads, list(before))
-        before.append(found.rows)
+        before.append(found)
         yield found
 
 
