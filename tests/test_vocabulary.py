@@ -112,6 +112,18 @@ def test_the_head_keeps_the_first_words():
     vocabulary = Vocabulary.from_words(["a", "bb", "ccc"], [3, 2, 1])
     head = vocabulary.head(2)
     assert head.words == ["a", "bb"] and head.counts.tolist() == [3, 2] and "ccc" not in head
-    assert vocabulary[-1] == "ccc" and vocabulary[1:] == ["bb", "ccc"]
+    assert vocabulary[-1] == "ccc" and vocabulary[1:] == ["bb", "ccc"] and vocabulary[::-2] == ["ccc", "a"]
     with pytest.raises(IndexError):
         vocabulary[3]
+
+
+@pytest.mark.parametrize("decoded", [False, True])
+def test_words_of_many_rows(decoded):
+    words = ["a", "bb", "ünïcöde", "日本", "ccc"]
+    vocabulary = Vocabulary.from_words(words)
+    if decoded:
+        assert vocabulary.words == words
+    rows = np.array([3, 0, 2, 2])
+    assert vocabulary.take(rows) == [words[i] for i in rows] and vocabulary.take(rows[:0]) == []
+    with pytest.raises(IndexError):
+        vocabulary.take(np.array([5]))

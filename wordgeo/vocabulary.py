@@ -114,7 +114,7 @@ class Vocabulary(Sequence[str]):
 
     def __getitem__(self, i):  # type: ignore[no-untyped-def]
         if isinstance(i, slice):
-            return [self[j] for j in range(*i.indices(len(self)))]
+            return self.take(np.arange(*i.indices(len(self))))
         n = len(self)
         if not -n <= i < n:
             raise IndexError(f"row {i} of a vocabulary of {n} words")
@@ -136,6 +136,14 @@ class Vocabulary(Sequence[str]):
             blob, ends = self._blob.tobytes(), self._offsets.tolist()
             self._words = [blob[a:b].decode("utf-8", "replace") for a, b in pairwise(ends)]
         return self._words
+
+    def take(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """The words of many rows, none of them negative."""
+        if self._words is not None:
+            return [self._words[i] for i in rows.tolist()]
+        blob = self._blob.data
+        ends = zip(self._offsets[rows].tolist(), self._offsets[1:][rows].tolist(), strict=True)
+        return [str(blob[a:b], "utf-8", "replace") for a, b in ends]
 
     @property
     def packed(self) -> tuple[U8, U64]:

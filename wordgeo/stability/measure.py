@@ -218,7 +218,7 @@ def _words(sums: PairSums, shared: Vocabulary, rows: I64, bands: FrequencyBands,
     ends = jackknife(sums.words["overlap"] * of_pairs, sums.of_model["overlap"], level)
     low, high = (None, None) if ends is None else (np.maximum(ends[0], 0), np.minimum(ends[1], 1))
     return WordStability(
-        words=tuple(shared[i] for i in rows.tolist()),
+        words=tuple(shared.take(rows)),
         ranks=rows + 1,
         counts=None if shared.counts is None else np.asarray(shared.counts)[rows],
         band=tuple(bands.names[i] for i in bands.of.tolist()),
@@ -232,7 +232,7 @@ def _spaces(
     ensemble: Ensemble, shared: Vocabulary, rows: I64, lists: I64, threads: int | None
 ) -> tuple[SpacePair, ...]:
     chosen = rows[:MOST_SPACE_WORDS]
-    names = [shared[i] for i in chosen.tolist()]
+    names = shared.take(chosen)
     found = space_distances(list(ensemble), [model.vocabulary.rows(names) for model in ensemble], threads)
     knn = overlaps(list(lists[:, : len(chosen), :KNN]), threads=threads).overlap.mean(axis=0)
     return tuple(
