@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain, combinations, pairwise, zip_longest
@@ -18,7 +18,7 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.errors import OptionError
 from wordgeo.files import atomic_folder, write_json
 from wordgeo.progress import Progress, resolve_progress
-from wordgeo.query.leading import LeadingCopy
+from wordgeo.query.leading import LeadingCopy, leading_axes, sample_of
 from wordgeo.query.screens import (
     GROUP,
     MOST_K,
@@ -176,14 +176,18 @@ def _fill(
             embeddings.vectors, embeddings.norms, guess, guessed, floors, words, *scratch, pools, scores, rows, held
         )  # fmt: skip
 
-    def floors_of(words: I64) -> F32:
-        seed(words.astype(np.uint32))
-        return floors[words]
+    blocks, order = _blocks(n, threads), np.arange(n, dtype=np.uint32) if together is None else together[together < n]
+    axes: list[tuple[F32, tuple[int, int]] | None] = []
 
-    products = _products(embeddings, n, k, floors_of if guess.shape[1] >= k else None, together)
-    near = [(products.order[first:last],) for first, last in _blocks(n, threads)]
-    if guess.shape[1]:
-        run_blocks(seed, near, threads)
+    def look() -> None:
+        axes.append(leading_axes(embeddings, n, k, floors if guess.shape[1] >= k else None) if int8 else None)
+
+    int8 = int8_repays(embeddings, n, k)
+    seed(sample_of(n).astype(np.uint32))
+    seeds = [(seed, order[first:last]) for first, last in blocks] if guess.shape[1] else []
+    run_blocks(lambda task, *of: task(*of), [(look,), *seeds], threads)
+    products = _products(embeddings, n, int8, axes[0], together)
+    near = [(products.order[first:last],) for first, last in blocks]
 
     free = [
         (
@@ -199,7 +203,7 @@ def _fill(
         for _ in range(threads)
     ]
 
-    own = {first: Lock() for first, _ in _blocks(n, threads)}  # for who works on the words of a block
+    own = {first: Lock() for first, _ in blocks}  # for who works on the words of a block
 
     def visit(first: int, last: int, begin: int, end: int, both: bool) -> None:
         with own[first], own[begin] if both else nullcontext():
@@ -312,11 +316,15 @@ class _FloatProducts:
 
 
 def _products(
-    embeddings: Embeddings, n: int, k: int, floors: Callable[[I64], F32] | None, together: U32 | None
+    embeddings: Embeddings,
+    n: int,
+    int8: bool,
+    axes: tuple[F32, tuple[int, int]] | None,
+    together: U32 | None,
 ) -> _Int8Products | _FloatProducts:
-    if not int8_repays(embeddings, n, k):
-        return _FloatProducts(embeddings)
-    return _Int8Products(LeadingCopy.of(embeddings, n, k, floors, together) or Int8Copy.of(embeddings))
+    if axes is not None:
+        return _Int8Products(LeadingCopy(embeddings.vectors, embeddings.norms, *axes, n, together))
+    return _Int8Products(Int8Copy.of(embeddings)) if int8 else _FloatProducts(embeddings)
 
 
 def overlaps(lists: Sequence[I64], *, p: float = 0.9, threads: int | None = None) -> Overlaps:

@@ -21,7 +21,7 @@ up to 1 + e the bound of the codes' errors, which are below 1, is short of up to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -32,7 +32,7 @@ from wordgeo.embeddings import Embeddings
 from wordgeo.query.screens import F32, F64, GROUP, I16, I64, U32, FloatScreen, Int8Codes, Queries
 from wordgeo.threads import product, resolve_threads, run_blocks
 
-__all__ = ["LeadingCopy"]
+__all__ = ["LeadingCopy", "leading_axes", "sample_of"]
 
 MOST_DIMENSIONS = 1024  # e is at most 0.002
 WORTH = 0.93  # share of all dimensions that leading ones may take: other things take time too; less, of n words,
@@ -58,40 +58,10 @@ class LeadingCopy(Int8Codes):
     """Codes of rows along their principal axes, which are multiplied up to the first two bounds before all are."""
 
     @classmethod
-    def of(
-        cls,
-        embeddings: Embeddings,
-        n: int,
-        k: int,
-        floors: Callable[[I64], F32] | None = None,
-        together: U32 | None = None,
-    ) -> LeadingCopy | None:
-        """For the k nearest of the first n words; None where whole products are about as fast.
-
-        `floors` tells what the k-th nearest of some of them are known not to be below, `together` uint32 [rows] is an
-        order of the rows in which near ones are together.
-        """
-        size, d = embeddings.vectors.shape
-        most = d * (WORTH - WORDS_A_DIMENSION * d / n)
-        if d > MOST_DIMENSIONS or most < STEP or n * size < PAIRS_AN_ELEMENT * d * d or size < GROUP:
-            return None
-        scale = FloatScreen.of(embeddings).scale
-        if not np.isfinite(scale).all():  # products in float32 would not be known
-            return None
-        rows, words = _some(size, SAMPLE_ROWS), _some(n, SAMPLE_WORDS)
-        of_rows, of_words = (embeddings.vectors[some] * scale[some, None] for some in (rows, words))
-        axes = _principal_axes(_moments(embeddings.vectors, scale, _some(size, AXES_ROWS)))
-        of_rows, of_words = product(of_rows, axes), product(of_words, axes)
-        if floors is None:
-            products = product(of_words, of_rows)
-            products[words[:, None] == rows] = -1
-            # As many of these rows are above them as there will be when a quarter of all rows was met.
-            among = max(1, min(round(4 * k * len(rows) / size), len(rows)))
-            of_floors = np.partition(products, -among, axis=1)[:, -among]
-        else:
-            of_floors = floors(words)
-        leading = _dimensions(of_words, of_rows, of_floors - np.float32(CODE_ERROR), most)
-        return None if leading is None else cls(embeddings.vectors, embeddings.norms, axes, leading, n, together)
+    def of(cls, embeddings: Embeddings, n: int, k: int) -> LeadingCopy | None:
+        """For the k nearest of the first n words; None where whole products are about as fast."""
+        axes = leading_axes(embeddings, n, k)
+        return None if axes is None else cls(embeddings.vectors, embeddings.norms, *axes, n)
 
     def __init__(
         self,
@@ -143,6 +113,41 @@ class LeadingCopy(Int8Codes):
     def for_graphs(self) -> tuple[I64, I64, F32, I16]:
         """What `_graph.visit8` is told of the rows."""
         return self.leading, self.shifts, *self._of_rows(self.leading_errors, self.lengths, self.head, self.rests)
+
+
+def sample_of(n: int) -> I64:
+    """The words by which dimensions are chosen."""
+    return _some(n, SAMPLE_WORDS)
+
+
+def leading_axes(
+    embeddings: Embeddings, n: int, k: int, floors: F32 | None = None
+) -> tuple[F32, tuple[int, int]] | None:
+    """All axes [d, d] and how many lead, for the k nearest of the first n words; None where it is not worth it.
+
+    `floors` [n] are what the k-th nearest of words is known not to be below; those of `sample_of` are read.
+    """
+    size, d = embeddings.vectors.shape
+    most = d * (WORTH - WORDS_A_DIMENSION * d / n)
+    if d > MOST_DIMENSIONS or most < STEP or n * size < PAIRS_AN_ELEMENT * d * d or size < GROUP:
+        return None
+    scale = FloatScreen.of(embeddings).scale
+    if not np.isfinite(scale).all():  # products in float32 would not be known
+        return None
+    rows, words = _some(size, SAMPLE_ROWS), sample_of(n)
+    of_rows, of_words = (embeddings.vectors[some] * scale[some, None] for some in (rows, words))
+    axes = _principal_axes(_moments(embeddings.vectors, scale, _some(size, AXES_ROWS)))
+    of_rows, of_words = product(of_rows, axes), product(of_words, axes)
+    if floors is None:
+        products = product(of_words, of_rows)
+        products[words[:, None] == rows] = -1
+        # As many of these rows are above them as there will be when a quarter of all rows was met.
+        among = max(1, min(round(4 * k * len(rows) / size), len(rows)))
+        of_floors = np.partition(products, -among, axis=1)[:, -among]
+    else:
+        of_floors = floors[words]
+    leading = _dimensions(of_words, of_rows, of_floors - np.float32(CODE_ERROR), most)
+    return None if leading is None else (axes, leading)
 
 
 def _together(vectors: F32, norms: F64, axes: F32) -> U32:

@@ -35,7 +35,7 @@ PAIRWISE = ("overlap", "jaccard", "rbo", "second_order")
 JOINT = ("joint_overlap", "joint_jaccard")
 NUMBERS_A_BLOCK = 1 << 20  # similarities of pairs of models at a time
 WORDS_A_BLOCK = 1 << 13
-SECOND_ORDER_WORDS = 1 << 10  # at a time, so that what is made of them stays in the processor's caches
+SECOND_ORDER_WORDS = 1 << 11  # at a time: few, so that what is made of them stays in caches; many, so that rows do
 GUESSES = 3  # models from whose neighbours those of the next are guessed
 GRAPH_WORDS = 512  # fewer words ask one by one
 
