@@ -116,8 +116,8 @@ def leading(options):
     model, words, k = wg.load(options.model) if options.model else random_model(90_000, 200), 20_000, 10
     model.norms  # noqa: B018
     repays = axes.WORDS_A_DIMENSION
-    copy = axes.LeadingCopy.of(model, words, k)
-    first = "whole products" if copy is None else "bounds by the first {} and {} dimensions".format(*copy.leading)
+    pays = axes.leading_axes(model, words, k)
+    first = "whole products" if pays is None else "bounds by the first {} and {} dimensions".format(*pays[1])
     print(f"{len(model)} × {model.dimensions}: {first}")
     seconds: dict[int, list[float]] = {repays: [], 1 << 60: []}
     graphs = set()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import wordgeo as wg
 from wordgeo import _fast
 from wordgeo.query import graph, leading
-from wordgeo.query.leading import LeadingCopy, _evened, _principal_axes
+from wordgeo.query.leading import LeadingCopy, _evened, _principal_axes, leading_axes
 from wordgeo.query.screens import GROUP
 
 
@@ -80,11 +80,11 @@ def test_a_bound_that_is_worth_it_is_used_and_changes_nothing(monkeypatch):
         pytest.skip("the processor has no int8 products")
     matrix = concentrated(8192, 96, 12, 0.1)
     model = wg.from_arrays([f"w{i}" for i in range(8192)], matrix)
-    copy = LeadingCopy.of(model, 8192, 10)
-    assert copy is not None and copy.leading[-1] < 96
+    axes = leading_axes(model, 8192, 10)
+    assert axes is not None and axes[0].shape == (96, 96) and axes[1][0] <= axes[1][1] < 96
     with_bounds = graph.neighbor_graph(model, k=10, threads=2)
     monkeypatch.setattr(leading, "WORDS_A_DIMENSION", 1 << 60)
-    assert LeadingCopy.of(model, 8192, 10) is None
+    assert leading_axes(model, 8192, 10) is None
     whole = graph.neighbor_graph(model, k=10, threads=2)
     np.testing.assert_array_equal(with_bounds.rows, whole.rows)
     assert with_bounds.scores.tobytes() == whole.scores.tobytes()
@@ -111,8 +111,8 @@ def test_it_is_left_where_it_cannot_help():
     rng = np.random.default_rng(1)
     names = [f"w{i}" for i in range(8192)]
     flat = wg.from_arrays(names, rng.standard_normal((8192, 96)).astype(np.float32))
-    assert LeadingCopy.of(flat, 8192, 10) is None
+    assert leading_axes(flat, 8192, 10) is None
     good = concentrated(8192, 96, 12, 0.1)
-    assert LeadingCopy.of(wg.from_arrays(names, good), 100, 10) is None  # too few words
+    assert leading_axes(wg.from_arrays(names, good), 100, 10) is None  # too few words
     good[7] *= np.float32(1e-25)  # where float32 products are not to be relied on
-    assert LeadingCopy.of(wg.from_arrays(names, good), 8192, 10) is None
+    assert leading_axes(wg.from_arrays(names, good), 8192, 10) is None

@@ -178,11 +178,11 @@ def _fill(
 
     blocks, order = _blocks(n, threads), np.arange(n, dtype=np.uint32) if together is None else together[together < n]
     axes: list[tuple[F32, tuple[int, int]] | None] = []
+    int8, floors_known = int8_repays(embeddings, n, k), guess.shape[1] >= k
 
     def look() -> None:
-        axes.append(leading_axes(embeddings, n, k, floors if guess.shape[1] >= k else None) if int8 else None)
+        axes.append(leading_axes(embeddings, n, k, floors if floors_known else None) if int8 else None)
 
-    int8 = int8_repays(embeddings, n, k)
     seed(sample_of(n).astype(np.uint32))
     seeds = [(seed, order[first:last]) for first, last in blocks] if guess.shape[1] else []
     run_blocks(lambda task, *of: task(*of), [(look,), *seeds], threads)
@@ -221,7 +221,7 @@ def _fill(
             places = words[np.nonzero(unfilled)[0]], np.nonzero(unfilled)[1]
             rows[places], scores[places] = -1, np.nan
 
-    visits = list(chain.from_iterable(_rounds(n, size, threads, products.near, guess.shape[1] >= k)))
+    visits = list(chain.from_iterable(_rounds(n, size, threads, products.near, floors_known)))
     progress.start("neighbours", len(visits), "blocks")
     try:
         for begin in range(0, len(visits), VISITS_AT_ONCE):

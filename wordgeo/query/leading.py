@@ -57,12 +57,6 @@ CELL_AXES = 8
 class LeadingCopy(Int8Codes):
     """Codes of rows along their principal axes, which are multiplied up to the first two bounds before all are."""
 
-    @classmethod
-    def of(cls, embeddings: Embeddings, n: int, k: int) -> LeadingCopy | None:
-        """For the k nearest of the first n words; None where whole products are about as fast."""
-        axes = leading_axes(embeddings, n, k)
-        return None if axes is None else cls(embeddings.vectors, embeddings.norms, *axes, n)
-
     def __init__(
         self,
         vectors: F32,
@@ -123,7 +117,7 @@ def sample_of(n: int) -> I64:
 def leading_axes(
     embeddings: Embeddings, n: int, k: int, floors: F32 | None = None
 ) -> tuple[F32, tuple[int, int]] | None:
-    """All axes [d, d] and how many lead, for the k nearest of the first n words; None where it is not worth it.
+    """All axes [d, d] and how many lead, for the k nearest of the first n words; None where whole products are as fast.
 
     `floors` [n] are what the k-th nearest of words is known not to be below; those of `sample_of` are read.
     """
