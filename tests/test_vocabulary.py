@@ -125,5 +125,6 @@ def test_words_of_many_rows(decoded):
         assert vocabulary.words == words
     rows = np.array([3, 0, 2, 2])
     assert vocabulary.take(rows) == [words[i] for i in rows] and vocabulary.take(rows[:0]) == []
-    with pytest.raises(IndexError):
-        vocabulary.take(np.array([5]))
+    for wrong in ([5], [0, -1]):
+        with pytest.raises(IndexError, match="of a vocabulary of 5 words"):
+            vocabulary.take(np.array(wrong))

@@ -138,7 +138,9 @@ class Vocabulary(Sequence[str]):
         return self._words
 
     def take(self, rows: npt.NDArray[np.int64]) -> list[str]:
-        """The words of many rows, none of them negative."""
+        """The words of many rows. Raises `IndexError` for a row that is not there, as negative ones are not."""
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of a vocabulary of {len(self)} words")
         if self._words is not None:
             return [self._words[i] for i in rows.tolist()]
         blob = self._blob.data

@@ -271,6 +271,7 @@ TARGET static inline __attribute__((always_inline)) void more8(found8 *of, const
     waiting->count = at;
 }
 
+/* Functions of their own: put into their caller, all four, they keep their pointers in memory instead of registers. */
 #define MORE8(TO_END, BOTH)                                                                                            \
     TARGET static __attribute__((noinline)) void more8_##TO_END##_##BOTH(                                              \
         found8 *of, const wordgeo_rows8 *rows, const wordgeo_queries8 *queries, int g, size_t bound,                   \
@@ -328,6 +329,7 @@ TARGET static void ask8(const float *least, const float *more, const float *unit
             lead8_1_##GROUPS(&of, rows, queries, q, WHOLE, BOTH, SOME, waiting);                                       \
     }
 
+/* What is behind the first bound of a group's codes is asked for a group early: queries pushed it out of the cache. */
 #define SWEEP(GROUPS)                                                                                                  \
     for (; group + GROUPS <= rows->groups; group += GROUPS) {                                                          \
         size_t q = 0, bound;                                                                                           \
