@@ -73,7 +73,7 @@ def test_new_words_come_in_by_count_and_old_ones_stay(encoded, tmp_path):
 
 def test_options_of_the_model_hold_where_none_are_given(encoded, tmp_path):
     corpus = encoded([["a", "b", "c"], ["c", "b", "a"]] * 30)
-    options = {"dim": 7, "window": 2, "min_count": 3, "threads": 1, "seed": 5, "epochs": 3}
+    options = {"dim": 7, "window": 2, "min_count": 3, "threads": 1, "seed": 5, "epochs": 3, "sample": 0}
     model = wg.train(corpus, **options, output=tmp_path / "first", keep_training_state=True)
     assert next_config(model, epochs=1).window == 2
     went_on = wg.train(corpus, start_from=tmp_path / "first", epochs=1, output=tmp_path / "second")

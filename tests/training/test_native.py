@@ -17,11 +17,17 @@ import wordgeo as wg
 from wordgeo.corpus import EncodedCorpus, encode
 from wordgeo.errors import CorpusError, FormatError, OptionError, TrainingError
 from wordgeo.training import TrainingConfig, _sgns, native, reference, train_embeddings
-from wordgeo.training.native import NativeTraining, Pace, alias_table, keep_table, noise_weights, slices
+from wordgeo.training.native import (
+    NativeTraining,
+    Pace,
+    keep_table,
+    noise_tables,
+    noises_of_block,
+    slices,
+    streams_of_chunk,
+)
 from wordgeo.training.sentences import Walk
 from wordgeo.training.word2vec import _rows
-
-GROUP = _sgns.VECTORS_OF_OWN // 2
 
 
 def text(words: int = 60, sentences: int = 400, seed: int = 3) -> str:
@@ -67,24 +73,25 @@ def twin_of(corpus: EncodedCorpus, options: TrainingConfig) -> tuple[np.ndarray,
         (int(place), [rows[i] for i in corpus.ids[begin:end]])
         for place, (begin, end) in zip(places, spans, strict=True)
     ]
-    tables = (
-        keep_table(np.asarray(corpus.vocabulary.counts)[: state.words], options.sample),
-        alias_table(noise_weights(np.asarray(corpus.vocabulary.counts)[: state.words], options.ns_exponent)),
-    )
-    shape = {name: value for name, value in native._windows(options).items() if name != "mean"}
-    losses = []
+    counts = np.asarray(corpus.vocabulary.counts)[: state.words]
+    tables = keep_table(counts, options.sample), noise_tables(counts, options.ns_exponent)[0]
+    shape = {"window": options.window, "noises": noises_of_block(options), "shrink": options.shrink_windows}
+    streams, losses = state._windows["streams"], []
     total = options.epochs * len(corpus.ids)
     chunks = [*np.flatnonzero(np.diff(places // native.TOKENS_A_CHUNK, prepend=-1)).tolist(), len(sentences)]
     for epoch in range(options.epochs):
-        key, loss = stream_key(options.seed, "epoch", 0, epoch), 0.0
+        keys = [stream_key(options.seed, "epoch", 0, epoch, *name) for name in ((), ("noise",))]
+        loss = 0.0
         for begin, end in pairwise(chunks):
             rate = (
                 options.alpha - (options.alpha - options.min_alpha) * (epoch * len(corpus.ids) + places[begin]) / total
             )
-            windows = reference.plan_windows(sentences[begin:end], *tables, key, **shape, streams=_sgns.STREAMS)
-            loss += reference.train_windows(
-                vectors, outputs, windows, float(np.float32(rate)), cbow=cbow, mean=options.cbow_mean, group=GROUP,
-                targets=6,
+            blocks = reference.plan_blocks(
+                sentences[begin:end], *tables, *keys, **shape, cbow=cbow, streams=streams, most=_sgns.TARGETS
+            )
+            loss += reference.train_blocks(
+                vectors, outputs, blocks, float(np.float32(rate)), negative=options.negative, cbow=cbow,
+                mean=cbow and options.cbow_mean,
             )  # fmt: skip
         losses.append(loss)
     return vectors, outputs, losses
@@ -100,6 +107,8 @@ def twin_of(corpus: EncodedCorpus, options: TrainingConfig) -> tuple[np.ndarray,
         {"algorithm": "cbow", "cbow_mean": False, "alpha": 0.01, "dim": 70},
         {"algorithm": "cbow", "dim": 260},  # a slice of eight lines, one of nine
         {"sample": 0.0, "ns_exponent": 0.0, "dim": 16},
+        {"alpha": 0.005},  # all inputs at once
+        {"algorithm": "cbow", "alpha": 0.005, "window": 12, "negative": 12},
     ],
 )
 @pytest.mark.parametrize("isa", _sgns.instruction_sets())
@@ -114,30 +123,59 @@ def test_the_slow_twin_gives_the_same_vectors(corpus, options, isa, monkeypatch)
     np.testing.assert_allclose([record["loss"] for record in history], losses, rtol=1e-6)
 
 
+@pytest.mark.parametrize("isa", _sgns.instruction_sets())
+def test_one_block_worked_by_hand(tmp_path, isa, monkeypatch) -> None:
+    """Two words in one dimension, each the target of the other. Of four strata of noise each word has two."""
+    (tmp_path / "text").write_text("a b\n")
+    corpus = encode(tmp_path / "text", tmp_path / "corpus", tokens="whitespace", progress=False)
+    monkeypatch.setattr(native, "instruction_set", lambda: isa)
+    state = training(
+        corpus, config(dim=1, window=1, negative=1, min_count=1, sample=0.0, alpha=0.1, min_alpha=0.1, epochs=1)
+    )
+    state._put(state._vectors, slice(None), np.array([[0.5], [-0.2]], dtype=np.float32))
+    state._put(state._outputs, slice(None), np.array([[0.3], [0.4]], dtype=np.float32))
+    record = state.epoch(0, wg.progress.resolve_progress(False))
+    # a, b: log(1 + exp(-0.5 * 0.4)) + log(1 + exp(0.2 * 0.3)); noise that is no target has the weight 1 * 2 / 4:
+    # log(1 + exp(0.5 * 0.3)) / 2 + log(1 + exp(-0.2 * 0.4)) / 2
+    assert record["loss"] == pytest.approx(0.59813887 + 0.72359717 + 0.77095706 / 2 + 0.65394696 / 2, abs=1e-6)
+    # steps 0.1 (1 - s(0.2)) = 0.04501660 and 0.1 (1 - s(-0.06)) = 0.05149955; of noise -0.05 s(0.15) = -0.02687149
+    # and -0.05 s(-0.08) = -0.02400053
+    # targets: b 0.4 + 0.04501660 * 0.5 = 0.42250830, a 0.3 - 0.05149955 * 0.2 = 0.28970009
+    # words: a 0.5 + 0.04501660 * 0.4 - 0.02687149 * 0.28970009, b -0.2 + 0.05149955 * 0.3 - 0.02400053 * 0.42250830
+    np.testing.assert_allclose(state.vectors(), [[0.51022197], [-0.19469056]], atol=1e-7)
+    # noise: a 0.28970009 - 0.02687149 * 0.5, b 0.42250830 + 0.02400053 * 0.2
+    np.testing.assert_allclose(state.training_state().output, [[0.27626435], [0.42730841]], atol=1e-7)
+
+
 @pytest.mark.parametrize("cbow", [False, True])
 def test_steps_are_the_gradient_of_the_loss(cbow) -> None:
     random = np.random.default_rng(5)
-    vectors, outputs = (random.normal(size=(9, 4)).astype(np.float32) * 0.5 for _ in range(2))
-    window, rate = reference.Window(0, [1, 2, 3], [[4, 5, 6]]), 1e-3
+    vectors, outputs = (random.normal(size=(12, 4)).astype(np.float32) * 0.5 for _ in range(2))
+    # no word stands twice on the same side, so that all steps are of the same values
+    inputs, targets = ([[1, 2, 3], [4, 5]], [[0], [6]]) if cbow else ([[1], [4]], [[0, 2], [6, 3]])
+    block, rate = reference.Block(inputs, targets, [7, 8, 8, 9]), 1e-3
 
     def loss(vectors: np.ndarray, outputs: np.ndarray) -> float:
-        x = vectors[[1, 2, 3]].astype(np.float64)
-        x = x.sum(axis=0, keepdims=True) if cbow else x
-        f = outputs[[0, 4, 5, 6]].astype(np.float64) @ x.T
-        return float(np.log1p(np.exp(np.where(np.arange(4)[:, None] == 0, -f, f))).sum())
+        total = 0.0
+        for rows, found in zip(inputs, targets, strict=True):
+            x = vectors[rows].astype(np.float64).sum(axis=0)
+            total += np.log1p(np.exp(-outputs[found] @ x)).sum()
+            total += len(found) * 5 / 4 * np.log1p(np.exp(outputs[[7, 8, 8, 9]] @ x)).sum()
+        return float(total)
 
     after = vectors.copy(), outputs.copy()
-    options = {"cbow": cbow, "mean": False, "group": 1, "targets": 6}
-    assert reference.train_windows(*after, [window], rate, **options) == pytest.approx(loss(vectors, outputs), rel=1e-6)
-    for which, scale in ((0, 3.0 if cbow else 1.0), (1, 1.0)):  # the sum over a window is shared out among its words
-        for row in range(9):
+    found = reference.train_blocks(*after, [block], rate, negative=5, cbow=cbow, mean=False)
+    assert found == pytest.approx(loss(vectors, outputs), rel=1e-6)
+    for which in (0, 1):
+        for row in range(12):
+            words = next((len(rows) for rows in inputs if row in rows), 1) if which == 0 else 1
             for k in range(4):
                 moved = [vectors.astype(np.float64), outputs.astype(np.float64)]
                 moved[which][row, k] += 1e-6
                 above = loss(*moved)
                 moved[which][row, k] -= 2e-6
                 slope = (above - loss(*moved)) / 2e-6
-                step = (after[which][row, k] - (vectors, outputs)[which][row, k]) * scale
+                step = (after[which][row, k] - (vectors, outputs)[which][row, k]) * words  # it is shared out among them
                 assert step == pytest.approx(-rate * slope, abs=3e-6)
 
 
@@ -176,38 +214,48 @@ def test_vocabulary_tables_and_first_vectors_are_gensims(corpus) -> None:
     counts = np.asarray(corpus.vocabulary.counts)
     model = Word2Vec(vector_size=40, sample=0.01, seed=7, negative=5, min_count=1, sorted_vocab=0)
     model.build_vocab_from_freq(dict(zip(corpus.vocabulary.words, counts.tolist(), strict=True)))
-    assert np.cumsum(noise_weights(counts, 0.75)).tolist() == model.cum_table.tolist()
+    assert noise_tables(counts, 0.75)[0].tolist() == model.cum_table.tolist()
     theirs = np.array([model.wv.get_vecattr(word, "sample_int") for word in corpus.vocabulary.words])
     assert np.abs(keep_table(counts, 0.01).astype(np.int64) - theirs.astype(np.int64)).max() <= 1
     state = training(corpus, config(seed=7, min_count=1))
     assert state.vectors().tobytes() == model.wv.vectors.tobytes()
 
 
-def test_the_alias_table_holds_the_weights_exactly() -> None:
-    weights = np.array([1, 5, 0, 1000, 7, 300_000, 2], dtype=np.int64)
-    table = alias_table(weights)
-    stay, other = (table & np.uint64(2**32 - 1)).astype(np.int64), (table >> np.uint64(32)).astype(np.int64)
-    shares = np.zeros(len(weights))
-    for i in range(len(weights)):
-        shares[i] += stay[i] / 2**32 if other[i] != i else 1
-        shares[other[i]] += 1 - stay[i] / 2**32 if other[i] != i else 0
-    np.testing.assert_allclose(shares / len(weights), weights / weights.sum(), atol=1e-9)
+def test_the_guide_begins_where_a_word_is_found() -> None:
+    random = np.random.default_rng(2)
+    for counts in (random.integers(1, 10_000, 1000), np.array([7]), np.array([10**9] + [1] * 500)):
+        sums, guide = noise_tables(np.sort(counts)[::-1], 0.75)
+        places = np.append(random.integers(0, 2**32, 5000, dtype=np.uint64), [0, 2**32 - 1]).astype(np.uint64)
+        word = np.searchsorted(sums, places * np.uint64(sums[-1]) >> np.uint64(32), side="right")
+        first = guide[(places * np.uint64(len(sums)) >> np.uint64(32)).astype(np.int64)]
+        assert (first <= word).all()
+        assert (word - first).mean() < 2
 
 
-def test_noise_is_drawn_by_its_weights(corpus) -> None:
-    state = training(corpus, config(negative=5, sample=0.0))
+def planned(state: NativeTraining) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The words, windows, noise and its times of the first chunk."""
     ((spans, chunks, _),) = list(state._blocks())
-    model, capacity = state._model(17), state._kept.shape[1]
+    model, capacity, noises = state._model("test"), state._kept.shape[1], state._windows["noises"]
     kept, bounds = np.empty(capacity, np.uint32), np.empty((2, capacity), np.int32)
-    noise = np.empty(capacity * 5, np.uint32)
-    n = _sgns.plan_chunk(model, np.ascontiguousarray(spans[: chunks[1]]), 0, kept, bounds, noise)
-    drawn = noise[: 5 * n].reshape(n, 5)[(bounds[1] - bounds[0])[:n] > 0]
-    weights = noise_weights(np.asarray(corpus.vocabulary.counts)[: state.words], 0.75)
-    found = np.bincount(drawn[drawn != 2**32 - 1], minlength=state.words)
-    own = np.bincount(kept[:n][(bounds[1] - bounds[0])[:n] > 0], minlength=state.words)
-    share = weights / weights.sum()
-    expected = 5 * share * (own.sum() - own)  # a word is no noise of its own
-    assert stats.chisquare(found, expected * found.sum() / expected.sum()).pvalue > 1e-4
+    noise, times = (np.empty(state._noises.shape[1], dtype) for dtype in (np.uint32, np.float32))
+    n = _sgns.plan_chunk(model, np.ascontiguousarray(spans[: chunks[1]]), 0, kept, bounds, noise, times)
+    sets = -(-n // state._windows["streams"])
+    return kept[:n], bounds[:, :n], *(one[: sets * noises].reshape(sets, noises) for one in (noise, times))
+
+
+def test_noise_is_drawn_by_its_weights_and_evenly(corpus) -> None:
+    state = training(corpus, config(negative=5, sample=0.0))
+    _, _, noise, times = planned(state)
+    weights = np.diff(state._sums.astype(np.int64), prepend=0)
+    found = np.bincount(noise.ravel(), minlength=state.words)
+    assert stats.chisquare(found, found.sum() * weights / weights.sum()).pvalue > 1e-4
+    # of each set as many of the most frequent words as are due, up to those on either side of the border
+    due = noise.shape[1] * np.cumsum(weights) / weights.sum()
+    for border in (1, 4, 20):
+        assert np.abs((noise < border).sum(axis=1) - due[border - 1]).max() < 1
+    for row, counted in zip(noise.tolist(), times.tolist(), strict=True):
+        firsts = [row.count(word) if row.index(word) == j else 0 for j, word in enumerate(row)]
+        assert counted == firsts
 
 
 def test_loss_falls_as_gensims_does(tmp_path) -> None:
@@ -313,9 +361,17 @@ def test_what_cannot_be_trained_says_so(corpus, tmp_path) -> None:
         train_embeddings(lonely, config(min_count=1))
 
 
+def test_fewer_words_are_taken_at_once_where_one_is_frequent() -> None:
+    def streams(words: int, **options) -> int:
+        return streams_of_chunk(10**7 // np.arange(1, words + 1), config(**options))
+
+    assert streams(50_000, sample=1e-4) == streams(50_000, sample=1e-3, algorithm="cbow") == _sgns.INPUTS
+    assert _sgns.INPUTS > streams(500, sample=0.0) > streams(20, sample=0.0) >= streams(20, sample=0.0, alpha=0.5) == 1
+
+
 def test_slices_depend_on_the_dimensions_alone() -> None:
-    assert [slices(dim).tolist() for dim in (1, 16, 17, 100, 200, 400)] == [
-        [0, 1], [0, 1], [0, 1, 2], [0, 3, 7], [0, 6, 13], [0, 6, 12, 18, 25],
+    assert [slices(dim).tolist() for dim in (1, 16, 17, 100, 200, 368, 400)] == [
+        [0, 1], [0, 1], [0, 1, 2], [0, 3, 7], [0, 6, 13], [0, 11, 23], [0, 6, 12, 18, 25],
     ]  # fmt: skip
 
 

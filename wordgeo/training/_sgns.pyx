@@ -5,7 +5,8 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 import numpy as np
 
 cdef extern from "sgns.h" nogil:
-    int WORDGEO_LINE, WORDGEO_GROUP, WORDGEO_SHARE, WORDGEO_TARGETS, WORDGEO_STREAMS, WORDGEO_PRODUCTS
+    int WORDGEO_LINE, WORDGEO_INPUTS, WORDGEO_TARGETS, WORDGEO_MOST_NOISES, WORDGEO_PRODUCTS
+    enum: WORDGEO_MOST_SLICES
     ctypedef struct wordgeo_flag:
         int64_t at
     ctypedef struct wordgeo_team:
@@ -19,20 +20,22 @@ cdef extern from "sgns.h" nogil:
         const uint32_t *rows
         int64_t known
         const uint32_t *keep
-        const uint64_t *noise
-        int64_t window, negative, share, sets
+        const uint32_t *sums
+        const uint32_t *guide
+        int64_t window, negative, streams, noises
         int64_t shrink, cbow, mean
         uint32_t held
         int64_t only_held
-        uint64_t key, held_key
+        uint64_t key, noise_key, held_key
     ctypedef struct wordgeo_plan:
         uint32_t *kept
         int32_t *low
         int32_t *high
         uint32_t *noise
+        float *times
         int64_t *count
     ctypedef struct wordgeo_done:
-        double loss
+        double loss[WORDGEO_MOST_SLICES]
         int64_t trained, products, damaged
     ctypedef struct wordgeo_block:
         const int64_t *spans
@@ -40,9 +43,9 @@ cdef extern from "sgns.h" nogil:
         const int64_t *positions
         const float *alphas
         int64_t count
-    ctypedef double (*wordgeo_train_chunk)(
+    ctypedef int64_t (*wordgeo_train_chunk)(
         const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha, int first_slice, int last_slice,
-        wordgeo_team *team, float *own, float *parts, int64_t *products) noexcept
+        wordgeo_team *team, float *own, float *parts, double *loss) noexcept
     ctypedef struct wordgeo_loop:
         const char *name
         wordgeo_train_chunk train
@@ -54,11 +57,12 @@ cdef extern from "sgns.h" nogil:
         const wordgeo_sgns *model, const int64_t *spans, int64_t sentences, int64_t position, wordgeo_plan *plan,
         wordgeo_done *done)
 
-LINE, SHARE, STREAMS = WORDGEO_LINE, WORDGEO_SHARE, WORDGEO_STREAMS
-DONE = np.dtype([("loss", "<f8"), ("trained", "<i8"), ("products", "<i8"), ("damaged", "<i8")])
+LINE, INPUTS, TARGETS, MOST_NOISES = WORDGEO_LINE, WORDGEO_INPUTS, WORDGEO_TARGETS, WORDGEO_MOST_NOISES
+MOST_SLICES = WORDGEO_MOST_SLICES
+DONE = np.dtype([("loss", "<f8", (MOST_SLICES,)), ("trained", "<i8"), ("products", "<i8"), ("damaged", "<i8")])
 FLAG_BYTES = sizeof(wordgeo_flag)
 PARTS_A_SLICE = 2 * WORDGEO_PRODUCTS  # floats
-VECTORS_OF_OWN = 2 * WORDGEO_GROUP
+VECTORS_OF_OWN = 2 * WORDGEO_INPUTS
 MOST_THREADS = 128
 
 
@@ -86,19 +90,21 @@ cdef class Model:
         const uint32_t[::1] ids,     # IN, the corpus
         const uint32_t[::1] rows,    # IN [known]
         const uint32_t[::1] keep,    # IN [words]
-        const uint64_t[::1] noise,   # IN [words]
+        const uint32_t[::1] sums,    # IN [words]
+        const uint32_t[::1] guide,   # IN [words]
         *,
-        int64_t window, int64_t negative, int64_t share, int64_t sets, bint shrink, bint cbow, bint mean,
-        uint32_t held, bint only_held, uint64_t key, uint64_t held_key,
+        int64_t window, int64_t negative, int64_t streams, int64_t noises, bint shrink, bint cbow,
+        bint mean, uint32_t held, bint only_held, uint64_t key, uint64_t noise_key, uint64_t held_key,
     ):
-        self.held_alive = (vectors, outputs, lines, ids, rows, keep, noise)
+        self.held_alive = (vectors, outputs, lines, ids, rows, keep, sums, guide)
         self.c.input, self.c.output = &vectors[0], &outputs[0]
         self.c.words, self.c.slices, self.c.lines = keep.shape[0], lines.shape[0] - 1, &lines[0]
         self.c.ids, self.c.rows, self.c.known = &ids[0], &rows[0], rows.shape[0]
-        self.c.keep, self.c.noise = &keep[0], &noise[0]
-        self.c.window, self.c.negative, self.c.share, self.c.sets = window, negative, share, sets
+        self.c.keep, self.c.sums, self.c.guide = &keep[0], &sums[0], &guide[0]
+        self.c.window, self.c.negative, self.c.streams, self.c.noises = window, negative, streams, noises
         self.c.shrink, self.c.cbow, self.c.mean = shrink, cbow, mean
-        self.c.held, self.c.only_held, self.c.key, self.c.held_key = held, only_held, key, held_key
+        self.c.held, self.c.only_held = held, only_held
+        self.c.key, self.c.noise_key, self.c.held_key = key, noise_key, held_key
 
 
 def train_block(
@@ -113,7 +119,8 @@ def train_block(
     bint racy,
     uint32_t[:, ::1] kept,               # OUT [2 threads, capacity]
     int32_t[:, :, ::1] bounds,           # OUT [2 threads, 2, capacity]
-    uint32_t[:, ::1] noise,              # OUT [2 threads, capacity * sets * negative]
+    uint32_t[:, ::1] noise,              # OUT [2 threads, sets * noises], where streams * sets are `capacity`
+    float[:, ::1] times,                 # OUT, the same shape
     int64_t[::1] counts,                 # OUT [2 threads]
     int64_t[::1] flags,                  # INOUT, zero
     float[::1] own,                      # OUT [VECTORS_OF_OWN * stride]
@@ -128,7 +135,7 @@ def train_block(
     block.count = positions.shape[0]
     with nogil:
         for i in range(2 * threads):
-            plans[i].kept, plans[i].noise = &kept[i, 0], &noise[i, 0]
+            plans[i].kept, plans[i].noise, plans[i].times = &kept[i, 0], &noise[i, 0], &times[i, 0]
             plans[i].low, plans[i].high, plans[i].count = &bounds[i, 0, 0], &bounds[i, 1, 0], &counts[i]
         wordgeo_train_block(
             wordgeo_loops[loop].train, &model.c, &block, threads, me, racy, plans, <wordgeo_flag *> &flags[0], &own[0],
@@ -141,13 +148,14 @@ def plan_chunk(
     int64_t position,
     uint32_t[::1] kept,                  # OUT [capacity]
     int32_t[:, ::1] bounds,              # OUT [2, capacity]
-    uint32_t[::1] noise,                 # OUT [capacity * sets * negative]
+    uint32_t[::1] noise,                 # OUT [sets * noises]
+    float[::1] times,                    # OUT, the same shape
 ):
     """Plans one chunk alone; returns how many words were kept."""
     cdef wordgeo_plan plan
     cdef wordgeo_done done
     cdef int64_t count
-    plan.kept, plan.low, plan.high, plan.noise = &kept[0], &bounds[0, 0], &bounds[1, 0], &noise[0]
-    plan.count = &count
+    plan.kept, plan.low, plan.high = &kept[0], &bounds[0, 0], &bounds[1, 0]
+    plan.noise, plan.times, plan.count = &noise[0], &times[0], &count
     wordgeo_plan_chunk(&model.c, &spans[0, 0], spans.shape[0], position, &plan, &done)
     return count

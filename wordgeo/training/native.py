@@ -29,11 +29,12 @@ __all__ = [
     "ABSENT",
     "NativeTraining",
     "OnEpoch",
-    "alias_table",
     "instruction_set",
     "keep_table",
-    "noise_weights",
+    "noise_tables",
+    "noises_of_block",
     "slices",
+    "streams_of_chunk",
 ]
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,9 @@ OnEpoch = Callable[[int, dict[str, Any]], Any]
 TOKENS_A_CHUNK = 1 << 11  # planned at once, and trained with one learning rate
 CHUNKS_A_BLOCK = 1 << 8  # some tenths of a second: how long Ctrl-C waits
 BLOCKS_UNTIL_TRIED = 32
-LINES_A_SLICE, MOST_SLICES = 6, 4  # a thread has no less to do between two meetings
-NOISE_A_WINDOW = 64  # draws, where a window has several tasks
+LINES_A_SLICE = 6  # a thread has no less to do between two meetings
+NOISES_A_PAIR = 0.8  # noise words of a block, for each that an input is to have in the mean
+MOST_AT_ONCE = 0.5  # steps of a block on the row of one word in the mean, times the learning rate
 ROWS_A_BLOCK = 1 << 14
 ABSENT = 2**32 - 1
 
@@ -55,9 +57,9 @@ ABSENT = 2**32 - 1
 class NativeTraining:
     """The state of one training; see sgns.h for what is computed.
 
-    Vocabulary, sampling table, thinning, windows, learning rate and first vectors are gensim's; the draws are not, and
-    neither is the order of the steps within a window. `rows` uint32 has the row of each id of the corpus, `ABSENT`
-    where it is not trained. With `start_from`, words of that model begin where its training left them.
+    Vocabulary, sampling table, thinning, windows, learning rate and first vectors are gensim's; the draws, the order of
+    the steps and how noise is shared out are not. `rows` uint32 has the row of each id of the corpus, `ABSENT` where it
+    is not trained. With `start_from`, words of that model begin where its training left them.
     """
 
     def __init__(
@@ -80,18 +82,19 @@ class NativeTraining:
             logger.info("%d threads train %d dimensions, no more", self.threads, config.dim)
         self._generation = 0 if start_from is None else len(lineage(start_from))  # draws anew where it goes on
         self._keep = keep_table(counts, config.sample)
-        self._noise = alias_table(noise_weights(counts, config.ns_exponent))
+        self._sums, self._guide = noise_tables(counts, config.ns_exponent)
         self._rows = rows
         stride = int(self.lines[-1]) * _sgns.LINE
         self._vectors, self._outputs = (aligned_zeros(self.words * stride) for _ in range(2))
         self._begin(vocabulary, start_from)
-        self._windows = _windows(config)
+        self._windows = _windows(config, streams_of_chunk(counts, config))
         capacity = TOKENS_A_CHUNK + LONGEST_SENTENCE
-        noise = self._windows["sets"] * config.negative
+        noises = -(-capacity // self._windows["streams"]) * self._windows["noises"]
         # Left as the system gives it: what no chunk needs takes no memory.
         self._kept = np.empty((2 * self.threads, capacity), dtype=np.uint32)
         self._bounds = np.empty((2 * self.threads, 2, capacity), dtype=np.int32)
-        self._drawn = np.empty((2 * self.threads, capacity * noise), dtype=np.uint32)
+        self._noises = np.empty((2 * self.threads, noises), dtype=np.uint32)
+        self._times = np.empty((2 * self.threads, noises), dtype=np.float32)
         self._counts = np.zeros(2 * self.threads, dtype=np.int64)
         self._own = [aligned_zeros(_sgns.VECTORS_OF_OWN * stride) for _ in range(self.threads)]
         teams = self.threads if config.racy else 1
@@ -139,22 +142,23 @@ class NativeTraining:
     def epoch(self, epoch: int, progress: Progress) -> dict[str, Any]:
         """One pass over the sentences; the record of it. Raises `TrainingError`, `CorpusError`."""
         begun, note = perf_counter(), f"epoch {epoch + 1} of {self.config.epochs}"
-        model = self._model(stream_key(self.config.seed, "epoch", self._generation, epoch))
+        model = self._model("epoch", self._generation, epoch)
         total = self._walk(model, epoch, lambda words: progress.advance(words, note))
         record = {**total, "seconds": perf_counter() - begun}
         if self.config.holdout:
-            held = self._model(stream_key(self.config.seed, "held out"), only_held=True)
+            held = self._model("held out", only_held=True)
             measured = self._walk(held, None, lambda words: None)
             if not measured["trained_words"]:
                 raise TrainingError("no sentence that could be learned from is held out; raise holdout")
             record["held_out_loss_per_word"] = measured["loss_per_word"]
         return record
 
-    def _model(self, key: int, *, only_held: bool = False) -> Any:
+    def _model(self, *draws: int | str, only_held: bool = False) -> Any:
+        key, noise_key = (stream_key(self.config.seed, *draws, *name) for name in ((), ("noise",)))
         return _sgns.Model(
-            self._vectors, self._outputs, self.lines, self.walk.ids, self._rows, self._keep, self._noise,
+            self._vectors, self._outputs, self.lines, self.walk.ids, self._rows, self._keep, self._sums, self._guide,
             **self._windows,
-            held=int(self.config.holdout * 2**32), only_held=only_held, key=key,
+            held=int(self.config.holdout * 2**32), only_held=only_held, key=key, noise_key=noise_key,
             held_key=stream_key(self.config.seed, "which are held out"),
         )  # fmt: skip
 
@@ -178,13 +182,13 @@ class NativeTraining:
                 me: int, threads: int = threads, arrays: tuple = arrays, flags: I64 = flags, done: Any = done_here
             ) -> None:
                 _sgns.train_block(
-                    self._loop, model, *arrays, threads, me, config.racy, self._kept, self._bounds, self._drawn,
-                    self._counts, flags, self._own[me], self._parts[me if config.racy else 0], done,
+                    self._loop, model, *arrays, threads, me, config.racy, self._kept, self._bounds, self._noises,
+                    self._times, self._counts, flags, self._own[me], self._parts[me if config.racy else 0], done,
                 )  # fmt: skip
 
             together(work, threads)
             self._check(done_here)
-            losses.append(math.fsum(done_here["loss"].tolist()))
+            losses.append(math.fsum(done_here["loss"].ravel().tolist()))
             trained += int(done_here["trained"].sum())
             products += int(done_here["products"].sum())
             words = int((spans[:, 1] - spans[:, 0]).sum())
@@ -356,11 +360,13 @@ def _join(team: list[threading.Thread]) -> None:
 def slices(dim: int) -> I64:
     """Where the slices of a vector begin, in lines of 16 floats, and its end: int64 [slices + 1].
 
-    As many as threads could share with some work for each; they depend on the dimensions alone, as the bytes depend on
-    them.
+    As many as threads could share with some work for each, a power of two; they depend on the dimensions alone, as the
+    bytes depend on them.
     """
     lines = -(-dim // _sgns.LINE)
-    count = max(min(2, lines), min(MOST_SLICES, lines // LINES_A_SLICE))
+    count = _sgns.MOST_SLICES
+    while count > min(2, lines) and count * LINES_A_SLICE > lines:
+        count //= 2
     return np.array([lines * i // count for i in range(count + 1)], dtype=np.int64)
 
 
@@ -373,30 +379,18 @@ def keep_table(counts: npt.NDArray[Any], sample: float) -> U32:
     return (np.minimum(kept, 1.0) * (2**32 - 1)).astype(np.uint32)
 
 
-def noise_weights(counts: npt.NDArray[Any], exponent: float) -> I64:
-    """The share of each word among the noise, in 2^31 - 1 parts: gensim's table, which rounds their sums."""
-    weights = counts.astype(np.float64) ** exponent
-    sums = np.round(np.cumsum(weights) / weights.sum() * (2**31 - 1)).astype(np.int64)
-    return np.diff(sums, prepend=0)
+def noise_tables(counts: npt.NDArray[Any], exponent: float) -> tuple[U32, U32]:
+    """gensim's table of noise: the sums of the words' weights in 2^31 - 1 parts, and where to begin to look in it.
 
-
-def alias_table(weights: I64) -> npt.NDArray[np.uint64]:
-    """Whole weights as a table from which a word is drawn in one look (Walker 1977; Vose 1991), uint64 [words].
-
-    Entry i has the 32 bits below which a coin stays with i, and above them the word that is taken else.
+    Word i is drawn where sums[i - 1] <= x < sums[i]. With n words, entry i of `guide` is the first whose sum is above
+    an i-th of n parts of all.
     """
-    n, total = len(weights), int(weights.sum())
-    left = [n * weight for weight in weights.tolist()]  # exact: each place holds `total`
-    small = [i for i in range(n) if left[i] < total]
-    large = [i for i in range(n) if left[i] >= total]
-    stay, other = [2**32 - 1] * n, list(range(n))
-    while small and large:
-        i, j = small.pop(), large[-1]
-        stay[i], other[i] = (left[i] << 32) // total, j
-        left[j] -= total - left[i]
-        if left[j] < total:
-            small.append(large.pop())
-    return np.array(stay, dtype=np.uint64) | np.array(other, dtype=np.uint64) << np.uint64(32)
+    weights = counts.astype(np.float64) ** exponent
+    sums = np.round(np.cumsum(weights) / weights.sum() * (2**31 - 1)).astype(np.uint32)
+    n, bits = len(counts), np.uint64(32)
+    places = ((np.arange(n, dtype=np.uint64) << bits) + np.uint64(n - 1)) // np.uint64(n)  # the first that look there
+    guide = np.searchsorted(sums, places * np.uint64(sums[-1]) >> bits, side="right")
+    return sums, guide.astype(np.uint32)
 
 
 def instruction_set() -> str:
@@ -406,16 +400,37 @@ def instruction_set() -> str:
     return chosen if chosen in own else str(own[-1])
 
 
-def _windows(config: TrainingConfig) -> dict[str, Any]:
+def _windows(config: TrainingConfig, streams: int) -> dict[str, Any]:
     """The options of a window as the compiled code takes them."""
-    cbow, share = config.algorithm == "cbow", _sgns.SHARE
-    tasks = 1 if cbow else -(-2 * min(config.window, LONGEST_SENTENCE) // share)
+    cbow = config.algorithm == "cbow"
     return {
         "window": config.window,
         "negative": config.negative,
-        "share": share,
-        "sets": max(1, min(tasks, NOISE_A_WINDOW // config.negative)),
+        "streams": streams,
+        "noises": noises_of_block(config),
         "shrink": config.shrink_windows,
         "cbow": cbow,
         "mean": cbow and config.cbow_mean,
     }
+
+
+def noises_of_block(config: TrainingConfig) -> int:
+    """How many noise words the inputs of a block share: nearly as many as an input is to have, by fours."""
+    targets = 1 if config.algorithm == "cbow" else _window(config)
+    return min(_sgns.MOST_NOISES, 4 * math.ceil(NOISES_A_PAIR * config.negative * targets / 4))
+
+
+def streams_of_chunk(counts: npt.NDArray[Any], config: TrainingConfig) -> int:
+    """How many inputs a block has: fewer where one word is so frequent that its steps at once would go too far."""
+    kept = counts * (keep_table(counts, config.sample) / 2**32)
+    noise = np.diff(noise_tables(counts, config.ns_exponent)[0].astype(np.int64), prepend=0)
+    share = kept.max() / kept.sum() + config.negative * noise.max() / noise.sum()
+    streams = _sgns.INPUTS
+    while streams > 1 and streams * _window(config) * share * config.alpha > MOST_AT_ONCE:
+        streams //= 2
+    return streams
+
+
+def _window(config: TrainingConfig) -> int:
+    """How many words a window has in the mean."""
+    return config.window + 1 if config.shrink_windows else 2 * config.window

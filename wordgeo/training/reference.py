@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Window", "draw", "plan_windows", "train_block", "train_windows"]
+__all__ = ["Block", "draw", "plan_blocks", "train_block", "train_blocks"]
 
 F32 = npt.NDArray[np.float32]
 
@@ -52,114 +52,94 @@ def draw(key: int, i: int) -> int:
 
 
 @dataclass
-class Window:
-    """A word (its row), the rows around it, and for each of its tasks the rows that are noise."""
+class Block:
+    """Inputs (the rows of each), the targets of each (rows), and the noise words of all, drawn twice or not."""
 
-    word: int
-    near: list[int]
-    noise: list[list[int]]
+    inputs: list[list[int]]
+    targets: list[list[int]]
+    noise: list[int]
 
 
-def plan_windows(
+def plan_blocks(
     sentences: list[tuple[int, list[int]]],
     keep: npt.NDArray[np.uint32],
-    table: npt.NDArray[np.uint64],
+    sums: npt.NDArray[np.uint32],
     key: int,
+    noise_key: int,
     *,
     window: int,
-    negative: int,
-    share: int,
-    sets: int,
+    noises: int,
     shrink: bool,
     cbow: bool,
     streams: int,
-) -> list[Window]:
-    """The windows of sentences, each with its place in the walk and the rows of its words (-1: not trained); sgns.h."""
-    width = sets * negative + 1
+    most: int,
+) -> list[Block]:
+    """The blocks of a chunk of sentences, each with its place in the walk and the rows of its words (-1: not trained).
 
-    def drawn_rows(first: int) -> list[int]:
-        rows = []
-        for j in range(negative):
-            drawn = draw(key, first + j)
-            slot = (drawn >> 32) * len(table) >> 32
-            stays = drawn & 2**32 - 1 < int(table[slot]) & 2**32 - 1
-            rows.append(slot if stays else int(table[slot]) >> 32)
-        return list(dict.fromkeys(rows))
-
-    words = []
+    `streams` words are trained side by side, and an input has at most `most` targets; see sgns.h.
+    """
+    words: list[tuple[int, int, int]] = []  # the row, and the first and last word of the window
     for place, rows in sentences:
         kept = []
         for i, row in enumerate(rows):
-            drawn = draw(key, (place + i) * width)
+            drawn = draw(key, place + i)
             if row >= 0 and int(keep[row]) >= drawn >> 32:
-                reach = window - ((drawn & 2**32 - 1) * window >> 32 if shrink else 0)
-                kept.append((row, (place + i) * width + 1, reach))
-        for i, (row, first, reach) in enumerate(kept):
-            near = [other for other, *_ in kept[max(0, i - reach) : i] + kept[i + 1 : i + 1 + reach]]
-            words.append((row, first, near))
+                kept.append((row, window - ((drawn & 2**32 - 1) * window >> 32 if shrink else 0)))
+        begun, last = len(words), len(words) + len(kept) - 1
+        words += [(row, max(begun, begun + i - r), min(last, begun + i + r)) for i, (row, r) in enumerate(kept)]
+
+    def inputs_of(i: int) -> list[tuple[list[int], list[int]]]:
+        row, first, last = words[i]
+        if cbow:
+            around = [words[j][0] for j in range(first, last + 1) if j != i]
+            return [(around, [row])] if around else []
+        near = range(max(0, i - window), min(len(words), i + window + 1))
+        found = [words[j][0] for j in near if j != i and words[j][1] <= i <= words[j][2]]
+        return [([row], found[k : k + most]) for k in range(0, len(found), most)]
+
     length = -(-len(words) // streams)
-    order = [i for j in range(length) for i in range(j, len(words), length)] if cbow else range(len(words))
-    windows = []
-    for i in order:
-        row, first, near = words[i]
-        tasks = min(1, len(near)) if cbow else -(-len(near) // share)
-        first = words[i % length][1] if cbow else first
-        noise = [
-            [other for other in drawn_rows(first + number * negative) if other != row]
-            for number in range(min(tasks, sets))
+    each = [
+        [one for i in range(s, min(s + length, len(words))) for one in inputs_of(i)]
+        for s in range(0, len(words), max(1, length))
+    ]
+    blocks = []
+    for b in range(max(map(len, each), default=0)):
+        drawn_from = [
+            (j << 32 | draw(noise_key, (sentences[0][0] + b % length) * noises + j) >> 32) // noises
+            for j in range(noises)
         ]
-        windows.append(Window(row, near, [noise[t % sets] for t in range(tasks)]))
-    return windows
+        noise = [int(np.searchsorted(sums, place * int(sums[-1]) >> 32, side="right")) for place in drawn_from]
+        here = [stream[b] for stream in each if b < len(stream)]
+        blocks.append(Block([rows for rows, _ in here], [targets for _, targets in here], noise))
+    return blocks
 
 
-def train_windows(
-    vectors: F32, outputs: F32, windows: list[Window], alpha: float, *, cbow: bool, mean: bool, group: int, targets: int
+def train_blocks(
+    vectors: F32, outputs: F32, blocks: list[Block], alpha: float, *, negative: int, cbow: bool, mean: bool
 ) -> float:
-    """Skip-gram or CBOW on windows in their order, in place, `group` tasks at once; see sgns.h. The sum of the losses.
-
-    With more than `targets` - 1 noise words a task comes in several, of at most `targets` targets each: which noise
-    words these have is decided before those that are the word itself are left out, so callers keep to fewer.
-    """
-    tasks = []
-    for one in windows:
-        for t, noise in enumerate(one.noise):
-            begin, end = len(one.near) * t // len(one.noise), len(one.near) * (t + 1) // len(one.noise)
-            assert len(noise) < targets
-            tasks.append((one.near[begin:end], [one.word, *noise]))
-    loss = 0.0
-    for at in range(0, len(tasks), group):
-        steps = []
-        for near, rows in tasks[at : at + group]:
-            x = vectors[near]
-            if cbow:
-                x = x.sum(axis=0, keepdims=True) * np.float32(1 / len(near) if mean else 1)
-            f = (outputs[rows] @ x.T).astype(np.float64)
-            labels = np.zeros_like(f)
-            labels[0] = 1
-            f = np.clip(f, -30, 30)
-            loss += float(np.log1p(np.exp(np.where(labels, -f, f))).sum())
-            steps.append((x, (np.float32(alpha) * (labels - 1 / (1 + np.exp(-f)))).astype(np.float32)))
-        for (near, rows), (x, step) in zip(tasks[at : at + group], steps, strict=True):
-            if cbow:
-                moved = step[:, 0] @ outputs[rows] * np.float32(1 if mean else 1 / len(near))
-                _add(outputs, rows, step * x)
-                _add(vectors, near, np.broadcast_to(moved, (len(near), len(moved))))
-            else:
-                _move(vectors, outputs, near, rows, step)
+    """Skip-gram or CBOW on blocks in their order, in place; see sgns.h. The sum of the losses."""
+    loss, rate = 0.0, np.float32(alpha)
+    for block in blocks:
+        noise = list(dict.fromkeys(block.noise))
+        times = np.array([block.noise.count(row) for row in noise])
+        scales = [np.float32(1 / len(rows) if mean else 1) for rows in block.inputs]
+        x = np.array([vectors[rows].sum(axis=0) * scale for rows, scale in zip(block.inputs, scales, strict=True)])
+        of_targets = [outputs[rows] @ one for rows, one in zip(block.targets, x, strict=True)]
+        of_noise = x @ outputs[noise].T
+        pairs = [[len(rows) - rows.count(row) for row in noise] for rows in block.targets]
+        weights = np.array(pairs) * times * negative / len(block.noise)
+        loss += sum(float(np.log1p(np.exp(-f.astype(np.float64))).sum()) for f in of_targets)
+        loss += float((weights * np.log1p(np.exp(of_noise.astype(np.float64)))).sum())
+        steps = (-alpha * weights / (1 + np.exp(-of_noise.astype(np.float64)))).astype(np.float32)
+        moved = np.zeros_like(x)
+        for i, rows in enumerate(block.targets):
+            for row, f in zip(rows, of_targets[i].tolist(), strict=True):
+                step = rate * np.float32(1 - 1 / (1 + np.exp(-f)))
+                moved[i] += step * outputs[row]
+                outputs[row] += step * x[i]
+        moved += steps @ outputs[noise]
+        outputs[noise] += steps.T @ x
+        for rows, one in zip(block.inputs, moved, strict=True):
+            for row in rows:
+                vectors[row] += one * np.float32(1 if mean or not cbow else 1 / len(rows))
     return loss
-
-
-def _move(vectors: F32, outputs: F32, near: list[int], rows: list[int], step: F32) -> None:
-    """Both sides by the rows of the other as they were."""
-    new = outputs[rows].copy()
-    for i, row in enumerate(near):
-        x = vectors[row].copy()
-        vectors[row] = x + step[:, i] @ outputs[rows]
-        new += step[:, i : i + 1] * x
-    for row, moved in zip(rows, new, strict=True):
-        outputs[row] = moved
-
-
-def _add(matrix: F32, rows: list[int], values: F32) -> None:
-    for row, value in zip(rows, values, strict=True):
-        matrix[row] += value

@@ -11,27 +11,34 @@
 #endif
 
 #define LINE WORDGEO_LINE
-#define GROUP WORDGEO_GROUP
-#define SHARE WORDGEO_SHARE
+#define INPUTS WORDGEO_INPUTS
 #define TARGETS WORDGEO_TARGETS
+#define MOST_NOISES WORDGEO_MOST_NOISES
 #define PRODUCTS WORDGEO_PRODUCTS
-#define STREAMS WORDGEO_STREAMS
-#define AHEAD (GROUP + 1) /* tasks, for rows that are asked for before they are needed */
-#define ROWS_AHEAD (TARGETS + 1)
-#define REGISTERS 8 /* of a row of CBOW at once */
+#if defined(__GNUC__) || defined(__clang__)
+#define APART __attribute__((noinline)) /* has the registers for itself */
+#else
+#define APART
+#endif
+#ifdef WORDGEO_X86
+#define KEEP(v) __asm__("" : "+v"(v)) /* in a register: else it is read again where it is used again */
+#else
+#define KEEP(v) ((void)0)
+#endif
+#define TILE 4 /* rows that move at once; what INPUTS and noise words are a multiple of */
 
 /* ---- Planning ---- */
 
 #define TOKENS_AHEAD 8 /* how early tables are asked for what they tell */
-#define WORDS_AHEAD 3
+#define SETS_AHEAD 2
 
-static inline uint64_t noise_entry(const wordgeo_sgns *model, uint64_t drawn) {
-    return (drawn >> 32) * (uint64_t)model->words >> 32;
-}
-
-static inline uint32_t noise_word(const wordgeo_sgns *model, uint64_t drawn) {
-    const uint64_t i = noise_entry(model, drawn), entry = model->noise[i];
-    return (uint32_t)drawn < (uint32_t)entry ? (uint32_t)i : (uint32_t)(entry >> 32);
+/* The noise word at a place among 2^32, where each has its share of them, one behind the other. */
+static inline uint32_t noise_word(const wordgeo_sgns *model, uint64_t place) {
+    const uint64_t at = place * model->sums[model->words - 1] >> 32;
+    uint32_t word = model->guide[place * (uint64_t)model->words >> 32];
+    while (model->sums[word] <= at)
+        word++;
+    return word;
 }
 
 /* Asks for what tells whether the token is kept, in two steps. */
@@ -45,36 +52,42 @@ static inline void fetch_token(const wordgeo_sgns *model, int64_t i, int64_t end
     }
 }
 
-/* The words of a chunk in streams of CBOW, which are trained in turns: first words of all streams, second words... */
-static inline int64_t words_a_stream(int64_t count) { return (count + STREAMS - 1) / STREAMS; }
+static inline int64_t words_a_stream(const wordgeo_sgns *model, int64_t count) {
+    return (count + model->streams - 1) / model->streams;
+}
 
-/* Draws the noise of each word of the first stream, for the words of the others at the same place too: far apart in the
- * text, they have little else in common. The first noise word of each has the place of its draws. */
-static void share_noise(const wordgeo_sgns *model, const wordgeo_plan *plan, uint64_t begun) {
-    const int64_t n = *plan->count, length = words_a_stream(n), negative = model->negative;
-    const uint64_t width = (uint64_t)negative + 1;
-    for (int64_t i = 0; i < length; i++) {
-        if (i + WORDS_AHEAD < length) {
-            const uint64_t later = begun + plan->noise[(i + WORDS_AHEAD) * negative];
-            for (int64_t j = 0; j < negative; j++)
-                PREFETCH(model->noise + noise_entry(model, draw(model->key, later * width + 1 + (uint64_t)j)));
+/* Draws the noise words of all blocks: those of set i have the draws (position + i) * noises ... of their stream. Each
+ * of a set is drawn from a part of its own, so that every set has its share of frequent and rare words. */
+static void draw_noise(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t position) {
+    const int64_t sets = words_a_stream(model, *plan->count), n = model->noises;
+    uint32_t places[SETS_AHEAD + 1][MOST_NOISES];
+    for (int64_t i = 0; i < sets + SETS_AHEAD; i++) {
+        for (int64_t j = 0; i < sets && j < n; j++) {
+            const uint64_t drawn = draw(model->noise_key, (uint64_t)((position + i) * n + j)) >> 32;
+            const uint64_t place = ((uint64_t)j << 32 | drawn) / (uint64_t)n;
+            PREFETCH(model->guide + (place * (uint64_t)model->words >> 32));
+            PREFETCH(model->sums + (place * (uint64_t)model->words >> 32));
+            places[i % (SETS_AHEAD + 1)][j] = (uint32_t)place;
         }
-        const uint64_t at = begun + plan->noise[i * negative];
-        for (int64_t j = 0; j < negative; j++) {
-            const uint32_t row = noise_word(model, draw(model->key, at * width + 1 + (uint64_t)j));
-            for (int64_t word = i; word < n; word += length)
-                plan->noise[word * negative + j] = row == plan->kept[word] ? UINT32_MAX : row;
+        const int64_t set = i - SETS_AHEAD;
+        if (set < 0)
+            continue;
+        uint32_t *noise = plan->noise + set * n;
+        float *times = plan->times + set * n;
+        for (int64_t j = 0, first = 0; j < n; j++) {
+            noise[j] = noise_word(model, places[set % (SETS_AHEAD + 1)][j]);
+            if (noise[j] != noise[first])
+                first = j;
+            times[j] = (float)(j == first);
+            times[first] += (float)(j > first);
         }
     }
 }
 
-/* The token at position p of the walk has the draws p * width ...: the first for itself and its window, the others for
- * its noise. */
+/* The token at position p of the walk has draw p, for itself and its window. */
 void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t sentences, int64_t position,
                         wordgeo_plan *plan, wordgeo_done *done) {
-    const int64_t draws = model->sets * model->negative;
-    const uint64_t width = (uint64_t)draws + 1;
-    const uint64_t begun = (uint64_t)position;
+    const int64_t begun = position;
     int64_t n = 0;
     done->trained = 0;
     for (int64_t s = 0; s < sentences; s++) {
@@ -94,112 +107,145 @@ void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t
             const uint32_t row = model->rows[id];
             if (row >= model->words)
                 continue;
-            const uint64_t at = place + (uint64_t)(i - begin), drawn = draw(model->key, at * width);
-            if (model->keep[row] < (uint32_t)(drawn >> 32))
-                continue;
-            /* the window for now, and where the word's draws are, in the place of its bounds */
+            const uint64_t drawn = draw(model->key, place + (uint64_t)(i - begin));
             plan->kept[n] = row;
-            plan->low[n] = (int32_t)(i - begin);
             plan->high[n] = model->shrink ? (int32_t)((drawn & UINT32_MAX) * (uint64_t)model->window >> 32) : 0;
-            n++;
+            n += model->keep[row] >= (uint32_t)(drawn >> 32); /* not a branch, which could not be foreseen */
         }
         for (int64_t i = first; i < n; i++) {
-            if (i + WORDS_AHEAD < n && !model->cbow) {
-                const uint64_t later = place + (uint64_t)plan->low[i + WORDS_AHEAD];
-                for (int64_t j = 0; j < model->negative; j++)
-                    PREFETCH(model->noise + noise_entry(model, draw(model->key, later * width + 1 + (uint64_t)j)));
-            }
-            const uint64_t at = place + (uint64_t)plan->low[i];
             const int64_t reach = model->window - plan->high[i];
             plan->low[i] = (int32_t)(i - first < reach ? first : i - reach);
             plan->high[i] = (int32_t)(n - 1 - i < reach ? n - 1 : i + reach);
-            uint32_t *noise = plan->noise + i * draws;
-            const int64_t near = plan->high[i] - plan->low[i];
-            done->trained += near > 0;
-            if (model->cbow) { /* see `share_noise` */
-                noise[0] = (uint32_t)(at - begun);
-                continue;
-            }
-            const int64_t sets = (near + model->share - 1) / model->share;
-            const int64_t used = (sets < model->sets ? sets : model->sets) * model->negative;
-            for (int64_t j = 0; j < used; j++) {
-                const uint32_t row = noise_word(model, draw(model->key, at * width + 1 + (uint64_t)j));
-                noise[j] = row == plan->kept[i] ? UINT32_MAX : row;
-            }
+            done->trained += plan->high[i] > plan->low[i];
         }
     }
     *plan->count = n;
-    if (model->cbow)
-        share_noise(model, plan, begun);
+    draw_noise(model, plan, begun);
 }
 
-/* ---- Tasks ---- */
+/* ---- Blocks ---- */
 
 typedef struct {
-    const uint32_t *kept;
-    int32_t center, first, last; /* the context: kept[first .. last] without kept[center] */
-    int32_t near;                /* words of the context */
-    int32_t count;               /* targets */
-    int32_t positive;            /* 1 where the first target is the word in the middle */
-    uint32_t target[TARGETS];
-    uint32_t context[SHARE]; /* rows, for skip-gram */
-} task;
+    int32_t inputs, targets;
+    int32_t word[INPUTS];      /* the word of each, its place in the chunk */
+    int32_t first[INPUTS + 1]; /* where the targets of each begin */
+    uint32_t target[INPUTS * TARGETS];
+    const uint32_t *noise;
+    ALIGNED float weights[MOST_NOISES * INPUTS]; /* noise word by noise word */
+} block;
 
+/* Where the streams are: the word that comes next in each, and where its targets go on. */
 typedef struct {
-    int64_t word, near, noise; /* the next task: word, how many of its context and noise words are done */
+    int64_t word[INPUTS], target[INPUTS];
+    int64_t set;
 } place;
 
-static inline uint32_t context_row(const task *t, int32_t i) {
-    const int32_t at = t->first + i;
-    return t->kept[at < t->center || t->center < t->first ? at : at + 1];
+/* The first that may be a target of a word: in skip-gram, the words to whose windows it belongs. */
+static inline int64_t first_target(const wordgeo_sgns *model, int64_t word) {
+    return word < model->window ? 0 : word - model->window;
 }
 
-/* The task at a place, which moves on; 0 at the end. */
-static int next_task(const wordgeo_sgns *model, const wordgeo_plan *plan, place *at, task *t) {
-    int32_t near = 0;
-    const int64_t length = words_a_stream(*plan->count), all = model->cbow ? length * STREAMS : *plan->count;
-    int64_t word = 0;
-    for (; at->word < all; at->word++) {
-        word = model->cbow ? at->word % STREAMS * length + at->word / STREAMS : at->word;
-        if (word < *plan->count && (near = plan->high[word] - plan->low[word]) > 0)
-            break;
+static void begin_streams(const wordgeo_sgns *model, const wordgeo_plan *plan, place *at) {
+    for (int64_t s = 0; s < model->streams; s++) {
+        at->word[s] = s * words_a_stream(model, *plan->count);
+        at->target[s] = first_target(model, at->word[s]);
     }
-    if (at->word == all)
-        return 0;
-    const int64_t pieces = model->cbow ? 1 : (near + model->share - 1) / model->share;
-    const int64_t piece = at->near;
-    const uint32_t *noise = plan->noise + (word * model->sets + piece % model->sets) * model->negative;
-    t->kept = plan->kept;
-    t->center = (int32_t)word;
-    const int32_t low = plan->low[word], begin = (int32_t)(near * piece / pieces);
-    t->near = (int32_t)(near * (piece + 1) / pieces) - begin;
-    t->first = low + begin + (low + begin >= t->center); /* beyond the middle, one place further */
-    if (!model->cbow)
-        for (int32_t i = 0; i < t->near; i++)
-            t->context[i] = context_row(t, i);
-    t->positive = at->noise == 0;
-    t->count = 0;
-    if (t->positive)
-        t->target[t->count++] = plan->kept[word];
-    while (at->noise < model->negative && t->count < TARGETS) {
-        const uint32_t row = noise[at->noise++];
-        int known = row == UINT32_MAX;
-        for (int32_t j = 0; j < t->count; j++)
-            known |= t->target[j] == row;
-        if (!known)
-            t->target[t->count++] = row;
+    at->set = 0;
+}
+
+/* Adds the targets of a word, from one on; where to go on if there may be more than fit, else -1. */
+static inline int64_t add_targets(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t word, int64_t target,
+                                  block *b) {
+    if (model->cbow) {
+        b->target[b->targets] = plan->kept[word];
+        b->targets += plan->high[word] > plan->low[word];
+        return -1;
     }
-    if (at->noise == model->negative) {
-        at->noise = 0;
-        if (++at->near == pieces)
-            at->near = 0, at->word++;
+    const int64_t last = *plan->count - 1, end = word + model->window < last ? word + model->window : last;
+    int32_t n = b->targets;
+    const int32_t full = n + TARGETS;
+    for (; target <= end && n < full; target++) {
+        b->target[n] = plan->kept[target];
+        n += (plan->low[target] <= word) & (plan->high[target] >= word) & (target != word);
     }
-    return 1;
+    b->targets = n;
+    return target <= end ? target : -1;
+}
+
+/* The weights of the block's noise for its inputs. */
+static void weigh_noise(const wordgeo_sgns *model, const float *times, block *b) {
+    const float each = (float)model->negative / (float)model->noises;
+    float targets[INPUTS] = {0};
+    uint64_t seen[8] = {0}; /* where a word may be among the noise */
+    for (int i = 0; i < b->inputs; i++)
+        targets[i] = (float)(b->first[i + 1] - b->first[i]);
+    for (int64_t j = 0; j < model->noises; j++) {
+        seen[b->noise[j] >> 6 & 7] |= (uint64_t)1 << (b->noise[j] & 63);
+        for (int i = 0; i < INPUTS; i++)
+            b->weights[j * INPUTS + i] = targets[i] * (each * times[j]);
+    }
+    for (int i = 0; i < b->inputs; i++)
+        for (int t = b->first[i]; t < b->first[i + 1]; t++)
+            if (seen[b->target[t] >> 6 & 7] >> (b->target[t] & 63) & 1)
+                for (int64_t j = 0; j < model->noises; j++)
+                    if (b->noise[j] == b->target[t])
+                        b->weights[j * INPUTS + i] -= each * times[j];
+}
+
+/* The next block; without inputs at the end. */
+static void next_block(const wordgeo_sgns *model, const wordgeo_plan *plan, place *at, block *b) {
+    const int64_t length = words_a_stream(model, *plan->count);
+    b->inputs = b->targets = b->first[0] = 0;
+    for (int64_t s = 0; s < model->streams; s++) {
+        const int64_t end = (s + 1) * length < *plan->count ? (s + 1) * length : *plan->count;
+        while (at->word[s] < end && b->targets == b->first[b->inputs]) { /* until a word has targets */
+            const int64_t more = add_targets(model, plan, at->word[s], at->target[s], b);
+            b->word[b->inputs] = (int32_t)at->word[s];
+            at->word[s] += more < 0;
+            at->target[s] = more < 0 ? first_target(model, at->word[s]) : more;
+        }
+        if (b->targets > b->first[b->inputs])
+            b->first[++b->inputs] = b->targets;
+    }
+    if (b->inputs == 0)
+        return;
+    b->noise = plan->noise + at->set * model->noises;
+    weigh_noise(model, plan->times + at->set * model->noises, b);
+    at->set = at->set + 1 < length ? at->set + 1 : 0;
+}
+
+/* How many of what is left to take at once: no few are left for the end. */
+static inline int64_t piece_of(int64_t left, int64_t most) {
+    return left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
 }
 
 static inline float *row_of(const wordgeo_sgns *model, float *matrix, int64_t slice, uint32_t row) {
     const int64_t begin = model->lines[slice], lines = model->lines[slice + 1] - begin;
     return matrix + (model->words * begin + (int64_t)row * lines) * LINE;
+}
+
+/* The rows of a block in one slice, and those by which the windows of its words will go on in the block after it. */
+typedef struct {
+    int64_t inputs, noises;
+    float *word[INPUTS], *window[INPUTS], *target[INPUTS * TARGETS + TILE], *noise[MOST_NOISES];
+} rows;
+
+static void find_rows(const wordgeo_sgns *model, const wordgeo_plan *plan, const block *b, int64_t slice, rows *at) {
+    float *const of_words = model->cbow ? model->out : model->in;
+    float *const of_windows = model->cbow ? model->in : model->out;
+    at->inputs = b->inputs;
+    at->noises = b->inputs ? model->noises : 0;
+    for (int i = 0; i < b->inputs; i++) {
+        const int64_t ahead = b->word[i] + model->window, last = *plan->count - 1;
+        at->word[i] = row_of(model, of_words, slice, plan->kept[b->word[i]]);
+        at->window[i] = row_of(model, of_windows, slice, plan->kept[ahead < last ? ahead : last]);
+    }
+    for (int t = 0; t < b->targets; t++)
+        at->target[t] = row_of(model, model->out, slice, b->target[t]);
+    for (int t = 0; t < TILE; t++)
+        at->target[b->targets + t] = at->target[0];
+    for (int64_t j = 0; j < at->noises; j++)
+        at->noise[j] = row_of(model, model->out, slice, b->noise[j]);
 }
 
 /* ---- The loop, for each instruction set ---- */
@@ -223,11 +269,11 @@ static inline void store_four(float *p, four v) { memcpy(p, &v, sizeof v); }
 #define BITS(type, x) ((type)(x))
 #define LOAD load_four
 #define STORE store_four
+#define STORE_HALVES(p, q, v) (memcpy((p), &(v), 8), memcpy((q), (const char *)&(v) + 8, 8))
 #define SET1(x) ((four){(x), (x), (x), (x)})
 #define FMADD(a, b, c) ((a) * (b) + (c))
 #define ADD(a, b) ((a) + (b))
-#define CONTEXTS 4
-#define NOISE 3
+#define REGISTERS 3
 #include "sgns_body.h"
 #else
 static inline int32_t BITS_int32_t(float x) {
@@ -250,11 +296,11 @@ static inline float BITS_float(int32_t bits) {
 #define BITS(type, x) BITS_##type(x)
 #define LOAD *
 #define STORE(p, v) (*(p) = (v))
+#define STORE_HALVES(p, q, v) (*(p) = (v))
 #define SET1(x) (x)
 #define FMADD(a, b, c) ((a) * (b) + (c))
 #define ADD(a, b) ((a) + (b))
-#define CONTEXTS 4
-#define NOISE 3
+#define REGISTERS 3
 #include "sgns_body.h"
 #endif
 
@@ -273,11 +319,12 @@ typedef int32_t sixteen_whole __attribute__((vector_size(64)));
 #define BITS(type, x) ((type)(x))
 #define LOAD _mm256_loadu_ps
 #define STORE _mm256_storeu_ps
+#define STORE_HALVES(p, q, v)                                                                                          \
+    (_mm_storeu_ps((p), _mm256_castps256_ps128(v)), _mm_storeu_ps((q), _mm256_extractf128_ps((v), 1)))
 #define SET1 _mm256_set1_ps
 #define FMADD _mm256_fmadd_ps
 #define ADD _mm256_add_ps
-#define CONTEXTS 4
-#define NOISE 3
+#define REGISTERS 3
 #include "sgns_body.h"
 
 #define SET avx512
@@ -290,11 +337,12 @@ typedef int32_t sixteen_whole __attribute__((vector_size(64)));
 #define BITS(type, x) ((type)(x))
 #define LOAD _mm512_loadu_ps
 #define STORE _mm512_storeu_ps
+#define STORE_HALVES(p, q, v)                                                                                          \
+    (_mm256_storeu_ps((p), _mm512_castps512_ps256(v)), _mm256_storeu_ps((q), _mm512_extractf32x8_ps((v), 1)))
 #define SET1 _mm512_set1_ps
 #define FMADD _mm512_fmadd_ps
 #define ADD _mm512_add_ps
-#define CONTEXTS 4
-#define NOISE 6
+#define REGISTERS 5
 #include "sgns_body.h"
 
 #endif
@@ -326,11 +374,10 @@ void wordgeo_train_block(wordgeo_train_chunk train, const wordgeo_sgns *model, c
                                planned + (racy ? 0 : me), done + mine);
         wordgeo_meet(&team);
         for (int64_t k = c; k < c + step && k < block->count; k++) {
-            int64_t products;
-            const double loss =
-                train(model, planned + (k - c), block->alphas[k], first, last, &team, own, parts, &products);
+            const int64_t products =
+                train(model, planned + (k - c), block->alphas[k], first, last, &team, own, parts, done[k].loss);
             if (racy || me == 0)
-                done[k].loss = loss, done[k].products = products;
+                done[k].products = products;
         }
     }
 }

@@ -2,219 +2,304 @@
  *     SET               the suffix of its functions
  *     TARGET, INLINE    attributes that let a function use it, and that put one into its caller
  *     LANES, V          floats in a register, and its type; LOAD, STORE, SET1, FMADD and ADD work on it
+ *     STORE_HALVES      stores its first and its last lanes in two places
  *     WHOLE             the type of as many whole numbers; CONVERT by value, BITS by what they are in memory
- *     CONTEXTS, NOISE   how many rows of either side have all their products in registers
+ *     REGISTERS         of a row that move at once, with those of TILE - 1 others
  */
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b) JOIN2(a, b)
 #define NAME(function) JOIN(function, SET)
 
-/* sums[j * n + i] = parts of the product of context i and target j, one in each lane. */
-TARGET static INLINE void NAME(multiply_block)(float *const *context, float *const *target, int near, int count,
-                                               int64_t floats, float *sums, int n) {
-    V sum[CONTEXTS][NOISE];
-    for (int i = 0; i < near; i++)
-        for (int j = 0; j < count; j++)
-            sum[i][j] = SET1(0.0f);
-    for (int64_t k = 0; k < floats; k += LANES) {
-        V t[NOISE];
-        for (int j = 0; j < count; j++)
-            t[j] = LOAD(target[j] + k);
-        for (int i = 0; i < near; i++) {
-            const V x = LOAD(context[i] + k);
-            for (int j = 0; j < count; j++)
-                sum[i][j] = FMADD(x, t[j], sum[i][j]);
-        }
-    }
-    for (int i = 0; i < near; i++)
-        for (int j = 0; j < count; j++)
-            STORE(sums + (size_t)(j * n + i) * LANES, sum[i][j]);
-}
-
-#define CASE(I, J)                                                                                                     \
-    case (I) * 8 + (J):                                                                                                \
-        NAME(multiply_block)(context + i, target + j, I, J, floats, sums + (size_t)(j * n + i) * LANES, n);            \
-        break;
-
-TARGET static void NAME(multiply)(float *const *context, float *const *target, int n, int count, int64_t floats,
-                                  float *sums) {
-    for (int j = 0; j < count; j += NOISE)
-        for (int i = 0; i < n; i += CONTEXTS) {
-            const int near = n - i < CONTEXTS ? n - i : CONTEXTS, targets = count - j < NOISE ? count - j : NOISE;
-            switch (near * 8 + targets) { /* the compiler unrolls each */
-                CASE(1, 1) CASE(1, 2) CASE(1, 3)
-                CASE(2, 1) CASE(2, 2) CASE(2, 3)
-                CASE(3, 1) CASE(3, 2) CASE(3, 3)
-                CASE(4, 1) CASE(4, 2) CASE(4, 3)
-#if NOISE > 3
-                CASE(1, 4) CASE(1, 5) CASE(1, 6)
-                CASE(2, 4) CASE(2, 5) CASE(2, 6)
-                CASE(3, 4) CASE(3, 5) CASE(3, 6)
-                CASE(4, 4) CASE(4, 5) CASE(4, 6)
-#endif
-            }
-        }
-}
-#undef CASE
-
-/* out[i] = the sum of the lanes sums[i], for 16 at once. */
-TARGET static INLINE void NAME(add_lanes)(const float *sums, float *out) {
+/* Lane i of the result is the sum of the lanes of a[i], for LANES registers. */
+TARGET static INLINE V NAME(sums_of)(const V *a) {
 #if LANES == 16
-    V a[8], b[4];
-    for (int i = 0; i < 8; i++) {
-        const V even = LOAD(sums + 32 * i), odd = LOAD(sums + 32 * i + 16);
-        a[i] = ADD(_mm512_unpacklo_ps(even, odd), _mm512_unpackhi_ps(even, odd));
-    }
+    V b[8], c[4];
+    for (int i = 0; i < 8; i++)
+        b[i] = ADD(_mm512_unpacklo_ps(a[2 * i], a[2 * i + 1]), _mm512_unpackhi_ps(a[2 * i], a[2 * i + 1]));
     for (int i = 0; i < 4; i++) {
-        const __m512d even = _mm512_castps_pd(a[2 * i]), odd = _mm512_castps_pd(a[2 * i + 1]);
-        b[i] = ADD(_mm512_castpd_ps(_mm512_unpacklo_pd(even, odd)), _mm512_castpd_ps(_mm512_unpackhi_pd(even, odd)));
+        const __m512d even = _mm512_castps_pd(b[2 * i]), odd = _mm512_castps_pd(b[2 * i + 1]);
+        c[i] = ADD(_mm512_castpd_ps(_mm512_unpacklo_pd(even, odd)), _mm512_castpd_ps(_mm512_unpackhi_pd(even, odd)));
     }
-    const V c = ADD(_mm512_shuffle_f32x4(b[0], b[1], 0x88), _mm512_shuffle_f32x4(b[0], b[1], 0xdd));
-    const V d = ADD(_mm512_shuffle_f32x4(b[2], b[3], 0x88), _mm512_shuffle_f32x4(b[2], b[3], 0xdd));
-    STORE(out, ADD(_mm512_shuffle_f32x4(c, d, 0x88), _mm512_shuffle_f32x4(c, d, 0xdd)));
+    const V d = ADD(_mm512_shuffle_f32x4(c[0], c[1], 0x88), _mm512_shuffle_f32x4(c[0], c[1], 0xdd));
+    const V e = ADD(_mm512_shuffle_f32x4(c[2], c[3], 0x88), _mm512_shuffle_f32x4(c[2], c[3], 0xdd));
+    return ADD(_mm512_shuffle_f32x4(d, e, 0x88), _mm512_shuffle_f32x4(d, e, 0xdd));
 #elif LANES == 8
-    for (int half = 0; half < 2; half++, sums += 64, out += 8) {
-        V a[4];
-        for (int i = 0; i < 4; i++)
-            a[i] = _mm256_hadd_ps(LOAD(sums + 16 * i), LOAD(sums + 16 * i + 8));
-        const V c = _mm256_hadd_ps(a[0], a[1]), d = _mm256_hadd_ps(a[2], a[3]);
-        STORE(out, ADD(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31)));
-    }
+    V b[4];
+    for (int i = 0; i < 4; i++)
+        b[i] = _mm256_hadd_ps(a[2 * i], a[2 * i + 1]);
+    const V c = _mm256_hadd_ps(b[0], b[1]), d = _mm256_hadd_ps(b[2], b[3]);
+    return ADD(_mm256_permute2f128_ps(c, d, 0x20), _mm256_permute2f128_ps(c, d, 0x31));
+#elif LANES > 1
+    V sums;
+    for (int i = 0; i < LANES; i++)
+        sums[i] = (a[i][0] + a[i][1]) + (a[i][2] + a[i][3]);
+    return sums;
 #else
-    for (int i = 0; i < 16; i++) {
-        float sum = sums[i * LANES];
-        for (int j = 1; j < LANES; j++)
-            sum += sums[i * LANES + j];
-        out[i] = sum;
-    }
+    return a[0];
 #endif
 }
 
-/* Asks for a line of each row that a later task needs: some in each step of another loop, since a processor waits for
- * few at once. */
-#define FETCH(k)                                                                                                       \
-    if (LANES == LINE || (k) % LINE == 0)                                                                              \
-        for (int j = 0; j < ROWS_AHEAD; j++)                                                                           \
-            PREFETCH(later[j] + (k));
-
-/* Both sides move by the rows of the other as they were: step[j * n + i] is that of context i and target j. */
-TARGET static INLINE void NAME(move_block)(float *const *context, float *const *target, int n, int count,
-                                           int64_t floats, const float *step, const float *const *later) {
-    for (int64_t k = 0; k < floats; k += LANES) {
-        FETCH(k)
-        V old[TARGETS], new[TARGETS];
-        for (int j = 0; j < count; j++)
-            new[j] = old[j] = LOAD(target[j] + k);
-        for (int i = 0; i < n; i++) {
-            const V x = LOAD(context[i] + k);
-            V moved = x;
-            for (int j = 0; j < count; j++) {
-                const V s = SET1(step[j * n + i]);
-                moved = FMADD(s, old[j], moved);
-                new[j] = FMADD(s, x, new[j]);
+/* products[j * INPUTS + i] = that of input i (they stand one behind the other) and noise word j. */
+APART TARGET static void NAME(multiply_noise)(const float *inputs, float *const *noise, int64_t noises, int64_t floats,
+                                              float *products) {
+    enum { ACROSS = LANES > 1 ? 2 : 1, DOWN = LANES / ACROSS };
+    for (int64_t j = 0; j < noises; j += ACROSS)
+        for (int64_t i = 0; i < INPUTS; i += DOWN) {
+            const float *x = inputs + i * floats;
+            V sum[LANES];
+            for (int l = 0; l < LANES; l++)
+                sum[l] = SET1(0.0f);
+            for (int64_t k = 0; k < floats; k += LANES) {
+                V t[ACROSS];
+                for (int c = 0; c < ACROSS; c++)
+                    t[c] = LOAD(noise[j + c] + k);
+                if (i == 0 && j + 2 * ACROSS <= noises)
+                    for (int c = 0; c < ACROSS; c++)
+                        PREFETCH(noise[j + ACROSS + c] + k);
+                for (int r = 0; r < DOWN; r++) {
+                    V value = LOAD(x + r * floats + k);
+                    KEEP(value);
+                    for (int c = 0; c < ACROSS; c++)
+                        sum[c * DOWN + r] = FMADD(value, t[c], sum[c * DOWN + r]);
+                }
             }
-            STORE(context[i] + k, moved);
+            const V sums = NAME(sums_of)(sum);
+            STORE_HALVES(products + j * INPUTS + i, products + (j + 1) * INPUTS + i, sums);
         }
-        for (int j = 0; j < count; j++)
-            STORE(target[j] + k, new[j]);
+}
+
+#define AT_ONCE 5 /* targets */
+
+/* Targets move by an input, and `moved` is what they move it in turn. */
+TARGET static INLINE void NAME(move_some)(int count, const float *x, float *const *target, int64_t floats,
+                                          const float *step, float *moved, int begins) {
+    V s[AT_ONCE];
+    float *row[AT_ONCE]; /* as their own, which no store changes */
+    for (int t = 0; t < count; t++)
+        s[t] = SET1(step[t]), row[t] = target[t];
+    for (int64_t k = 0; k < floats; k += LANES) {
+        const V value = LOAD(x + k);
+        V sum = begins ? SET1(0.0f) : LOAD(moved + k);
+        for (int t = 0; t < count; t++) {
+            V old = LOAD(row[t] + k);
+            KEEP(old);
+            sum = FMADD(s[t], old, sum);
+            STORE(row[t] + k, FMADD(s[t], value, old));
+        }
+        STORE(moved + k, sum);
     }
 }
 
-TARGET static void NAME(move)(float *const *context, float *const *target, int n, int count, int64_t floats,
-                              const float *step, const float *const *later) {
-    switch (count) {
-    case 1: NAME(move_block)(context, target, n, 1, floats, step, later); break;
-    case 2: NAME(move_block)(context, target, n, 2, floats, step, later); break;
-    case 3: NAME(move_block)(context, target, n, 3, floats, step, later); break;
-    case 4: NAME(move_block)(context, target, n, 4, floats, step, later); break;
-    case 5: NAME(move_block)(context, target, n, 5, floats, step, later); break;
-    case 6: NAME(move_block)(context, target, n, 6, floats, step, later); break;
+/* products[t] = that of target t and its input. TILE at once, whose number nothing has to foresee: what is beyond the
+ * targets is done in vain. */
+APART TARGET static void NAME(multiply_targets)(const block *b, const float *inputs, float *const *target,
+                                                int64_t floats, float *products) {
+    ALIGNED float lanes[(INPUTS * TARGETS + LANES) * LANES];
+    const float *input[INPUTS * TARGETS + TILE];
+    for (int i = 0; i < b->inputs; i++)
+        for (int t = b->first[i]; t < b->first[i + 1]; t++)
+            input[t] = inputs + i * floats;
+    for (int t = 0; t < TILE; t++)
+        input[b->targets + t] = inputs;
+    for (int t = 0; t < b->targets; t += TILE) {
+        V sum[TILE];
+        for (int i = 0; i < TILE; i++)
+            sum[i] = SET1(0.0f);
+        for (int64_t k = 0; k < floats; k += LANES)
+            for (int i = 0; i < TILE; i++)
+                sum[i] = FMADD(LOAD(input[t + i] + k), LOAD(target[t + i] + k), sum[i]);
+        for (int i = 0; i < TILE; i++)
+            STORE(lanes + (size_t)(t + i) * LANES, sum[i]);
+    }
+    for (int t = 0; t < b->targets; t += LANES) {
+        V parts[LANES];
+        for (int l = 0; l < LANES; l++)
+            parts[l] = LOAD(lanes + (size_t)(t + l) * LANES);
+        STORE(products + t, NAME(sums_of)(parts));
     }
 }
 
-/* x = scale times the sum of the rows of the context, from k on, in so many registers. */
-TARGET static INLINE void NAME(gather_block)(const wordgeo_sgns *model, const task *t, int64_t slice, int registers,
-                                             int64_t k, float scale, float *x) {
+/* Targets move by their inputs, one input after the other, and `moved` is what they move these. */
+APART TARGET static void NAME(move_targets)(const block *b, const float *inputs, float *const *target, int64_t floats,
+                                            const float *step, float *moved) {
+    for (int i = 0; i < b->inputs; i++) {
+        const float *x = inputs + i * floats;
+        float *by = moved + i * floats;
+        for (int64_t t = b->first[i], n; (n = piece_of(b->first[i + 1] - t, AT_ONCE)) > 0; t += n) {
+            const int begins = t == b->first[i];
+            switch (n) { /* the compiler unrolls each */
+            case 1: NAME(move_some)(1, x, target + t, floats, step + t, by, begins); break;
+            case 2: NAME(move_some)(2, x, target + t, floats, step + t, by, begins); break;
+            case 3: NAME(move_some)(3, x, target + t, floats, step + t, by, begins); break;
+            case 4: NAME(move_some)(4, x, target + t, floats, step + t, by, begins); break;
+            case 5: NAME(move_some)(5, x, target + t, floats, step + t, by, begins); break;
+            }
+        }
+    }
+}
+#undef AT_ONCE
+
+/* Asks for a row that the next block needs. */
+TARGET static INLINE void NAME(fetch)(const float *row, int64_t floats) {
+    for (int64_t k = 0; k < floats; k += LINE)
+        PREFETCH(row + k);
+}
+
+/* The same for registers of row i, if there are so many: in each step of another loop, since a processor waits for few
+ * at once. */
+#define FETCH(row, i, count, registers, k)                                                                             \
+    if ((i) < (count))                                                                                                 \
+    NAME(fetch)((row)[i] + (k), (registers) * LANES)
+
+/* TILE inputs are moved by what targets have moved them and by the noise: up to `count` rows, or `moved` if there are
+ * none. */
+TARGET static INLINE void NAME(move_tile)(int registers, int64_t k, int count, float *const *row, float *moved,
+                                          int64_t floats, float *const *noise, int64_t noises, const float *step,
+                                          float *const *later, int64_t ahead) {
+    V sum[TILE][REGISTERS];
+    for (int i = 0; i < TILE; i++)
+        for (int r = 0; r < registers; r++)
+            sum[i][r] = LOAD(moved + i * floats + k + r * LANES);
+    for (int64_t j = 0; j < noises; j++) {
+        V t[REGISTERS];
+        for (int r = 0; r < registers; r++)
+            t[r] = LOAD(noise[j] + k + r * LANES);
+        for (int i = 0; i < TILE; i++) {
+            const V s = SET1(step[j * INPUTS + i]);
+            for (int r = 0; r < registers; r++)
+                sum[i][r] = FMADD(s, t[r], sum[i][r]);
+        }
+        FETCH(later, j, ahead, registers, k);
+    }
+    if (row) {
+        for (int i = 0; i < TILE && i < count; i++)
+            for (int r = 0; r < registers; r++)
+                STORE(row[i] + k + r * LANES, ADD(LOAD(row[i] + k + r * LANES), sum[i][r]));
+    } else {
+        for (int i = 0; i < TILE; i++)
+            for (int r = 0; r < registers; r++)
+                STORE(moved + i * floats + k + r * LANES, sum[i][r]);
+    }
+}
+
+/* TILE noise words move by all inputs. */
+TARGET static INLINE void NAME(move_noise_tile)(int registers, int64_t k, float *const *noise, const float *inputs,
+                                                int64_t floats, const float *step, float *const *later, int64_t ahead) {
+    V sum[TILE][REGISTERS];
+    for (int j = 0; j < TILE; j++)
+        for (int r = 0; r < registers; r++)
+            sum[j][r] = SET1(0.0f);
+    for (int i = 0; i < INPUTS; i++) {
+        V x[REGISTERS];
+        for (int r = 0; r < registers; r++)
+            x[r] = LOAD(inputs + i * floats + k + r * LANES);
+        for (int j = 0; j < TILE; j++) {
+            const V s = SET1(step[j * INPUTS + i]);
+            for (int r = 0; r < registers; r++)
+                sum[j][r] = FMADD(s, x[r], sum[j][r]);
+        }
+        FETCH(later, i, ahead, registers, k);
+    }
+    for (int j = 0; j < TILE; j++)
+        for (int r = 0; r < registers; r++)
+            STORE(noise[j] + k + r * LANES, ADD(LOAD(noise[j] + k + r * LANES), sum[j][r]));
+}
+
+/* FUNCTION(registers, k, ...) for all of a row, the compiler unrolling each. */
+#if REGISTERS > 3
+#define MORE_REGISTERS(FUNCTION, ...)                                                                                  \
+    case 4: NAME(FUNCTION)(4, k, __VA_ARGS__); break;                                                                  \
+    case 5: NAME(FUNCTION)(5, k, __VA_ARGS__); break;
+#else
+#define MORE_REGISTERS(FUNCTION, ...)
+#endif
+#define BY_REGISTERS(FUNCTION, ...)                                                                                    \
+    for (int64_t k = 0, n; (n = piece_of((floats - k) / LANES, REGISTERS)) > 0; k += n * LANES)                        \
+        switch (n) {                                                                                                   \
+        case 1: NAME(FUNCTION)(1, k, __VA_ARGS__); break;                                                              \
+        case 2: NAME(FUNCTION)(2, k, __VA_ARGS__); break;                                                              \
+        case 3:                                                                                                        \
+            NAME(FUNCTION)(3, k, __VA_ARGS__);                                                                         \
+            break;                                                                                                     \
+            MORE_REGISTERS(FUNCTION, __VA_ARGS__)                                                                      \
+        }
+
+APART TARGET static void NAME(move_inputs)(int count, float *const *row, float *moved, int64_t floats,
+                                           float *const *noise, int64_t noises, const float *step, float *const *later,
+                                           int64_t ahead) {
+    for (int i = 0; i < count; i += TILE) {
+        float *const *rows = row ? row + i : NULL;
+        BY_REGISTERS(move_tile, count - i, rows, moved + i * floats, floats, noise, noises, step + i, later + i,
+                     ahead - i < TILE ? ahead - i : TILE)
+    }
+}
+
+APART TARGET static void NAME(move_noise)(float *const *noise, int64_t noises, const float *inputs, int64_t floats,
+                                          const float *step, float *const *later, int64_t ahead) {
+    for (int64_t j = 0; j < noises; j += TILE)
+        BY_REGISTERS(move_noise_tile, noise + j, inputs, floats, step + j * INPUTS, later + j,
+                     ahead - j < TILE ? ahead - j : TILE)
+}
+
+/* x = scale times the sum of rows (or x and them), from k on. */
+TARGET static INLINE void NAME(gather_piece)(int registers, int64_t k, float *const *row, int count, int begins,
+                                             float scale, float *x) {
     V sum[REGISTERS];
     for (int r = 0; r < registers; r++)
-        sum[r] = SET1(0.0f);
-    for (int32_t i = 0; i < t->near; i++) {
-        const float *row = row_of(model, model->in, slice, context_row(t, i)) + k;
+        sum[r] = begins ? SET1(0.0f) : LOAD(x + k + r * LANES);
+    for (int i = 0; i < count; i++)
         for (int r = 0; r < registers; r++)
-            sum[r] = ADD(sum[r], LOAD(row + r * LANES));
-    }
+            sum[r] = ADD(sum[r], LOAD(row[i] + k + r * LANES));
     for (int r = 0; r < registers; r++)
         STORE(x + k + r * LANES, FMADD(sum[r], SET1(scale), SET1(0.0f)));
 }
 
-/* The rows of the context move by what is the same for all. */
-TARGET static INLINE void NAME(spread_block)(const wordgeo_sgns *model, const task *t, int64_t slice, int registers,
-                                             int64_t k, const float *moved) {
+/* Rows move by what is the same for all. */
+TARGET static INLINE void NAME(spread_piece)(int registers, int64_t k, float *const *row, int count, float scale,
+                                             const float *moved) {
     V step[REGISTERS];
     for (int r = 0; r < registers; r++)
-        step[r] = LOAD(moved + k + r * LANES);
-    for (int32_t i = 0; i < t->near; i++) {
-        float *row = row_of(model, model->in, slice, context_row(t, i)) + k;
+        step[r] = FMADD(LOAD(moved + k + r * LANES), SET1(scale), SET1(0.0f));
+    for (int i = 0; i < count; i++)
         for (int r = 0; r < registers; r++)
-            STORE(row + r * LANES, ADD(LOAD(row + r * LANES), step[r]));
+            STORE(row[i] + k + r * LANES, ADD(LOAD(row[i] + k + r * LANES), step[r]));
+}
+
+/* The rows of the window around a word, which is left out, from word `begin` of the window on: at most AT_ONCE. */
+#define AT_ONCE 32
+TARGET static INLINE int NAME(rows_around)(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t slice,
+                                           int64_t word, int64_t begin, float **row) {
+    const int64_t left = plan->high[word] - begin, count = left < AT_ONCE ? left : AT_ONCE;
+    for (int64_t i = begin; i < begin + count; i++)
+        row[i - begin] = row_of(model, model->in, slice, plan->kept[i + (i >= word)]);
+    return (int)count;
+}
+
+/* x = the mean or the sum of the rows of the window around a word. */
+APART TARGET static void NAME(gather)(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t slice,
+                                      int64_t floats, int64_t word, float *x) {
+    float *row[AT_ONCE];
+    const float mean = model->mean ? 1.0f / (float)(plan->high[word] - plan->low[word]) : 1.0f;
+    for (int64_t i = plan->low[word]; i < plan->high[word]; i += AT_ONCE) {
+        const int count = NAME(rows_around)(model, plan, slice, word, i, row), begins = i == plan->low[word];
+        const float scale = i + count == plan->high[word] ? mean : 1.0f;
+        BY_REGISTERS(gather_piece, row, count, begins, scale, x)
     }
 }
 
-/* BLOCK(registers, k) for all of a row, the compiler unrolling each. */
-#define BLOCKS(BLOCK)                                                                                                  \
-    for (int64_t k = 0, left; (left = (floats - k) / LANES) > 0; k += REGISTERS * LANES)                               \
-        switch (left) {                                                                                                \
-        case 1: BLOCK(1, k); break;                                                                                    \
-        case 2: BLOCK(2, k); break;                                                                                    \
-        case 3: BLOCK(3, k); break;                                                                                    \
-        case 4: BLOCK(4, k); break;                                                                                    \
-        case 5: BLOCK(5, k); break;                                                                                    \
-        case 6: BLOCK(6, k); break;                                                                                    \
-        case 7: BLOCK(7, k); break;                                                                                    \
-        default: BLOCK(8, k);                                                                                          \
-        }
-
-TARGET static void NAME(gather)(const wordgeo_sgns *model, const task *t, int64_t slice, float scale, float *x) {
-    const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-#define BLOCK(registers, k) NAME(gather_block)(model, t, slice, registers, k, scale, x)
-    BLOCKS(BLOCK)
-#undef BLOCK
-}
-
-/* Targets move by x; `moved` is scale times the sum of what they would have moved x. */
-TARGET static INLINE void NAME(move_targets)(float *const *target, int count, int64_t floats, const float *step,
-                                             float scale, const float *x, float *moved, const float *const *later) {
-    for (int64_t k = 0; k < floats; k += LANES) {
-        FETCH(k)
-        const V value = LOAD(x + k);
-        V sum = SET1(0.0f);
-        for (int j = 0; j < count; j++) {
-            const V s = SET1(step[j]), old = LOAD(target[j] + k);
-            sum = FMADD(s, old, sum);
-            STORE(target[j] + k, FMADD(s, value, old));
-        }
-        STORE(moved + k, FMADD(sum, SET1(scale), SET1(0.0f)));
+APART TARGET static void NAME(spread)(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t slice,
+                                      int64_t floats, int64_t word, const float *moved) {
+    float *row[AT_ONCE];
+    const float scale = model->mean ? 1.0f : 1.0f / (float)(plan->high[word] - plan->low[word]);
+    for (int64_t i = plan->low[word]; i < plan->high[word]; i += AT_ONCE) {
+        const int count = NAME(rows_around)(model, plan, slice, word, i, row);
+        BY_REGISTERS(spread_piece, row, count, scale, moved)
     }
 }
-
-/* Targets move by x; every row of the context by scale times the sum of what they would have moved x. */
-TARGET static void NAME(scatter)(const wordgeo_sgns *model, const task *t, int64_t slice, float *const *target,
-                                 const float *step, float scale, const float *x, float *moved,
-                                 const float *const *later) {
-    const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-    switch (t->count) {
-    case 1: NAME(move_targets)(target, 1, floats, step, scale, x, moved, later); break;
-    case 2: NAME(move_targets)(target, 2, floats, step, scale, x, moved, later); break;
-    case 3: NAME(move_targets)(target, 3, floats, step, scale, x, moved, later); break;
-    case 4: NAME(move_targets)(target, 4, floats, step, scale, x, moved, later); break;
-    case 5: NAME(move_targets)(target, 5, floats, step, scale, x, moved, later); break;
-    case 6: NAME(move_targets)(target, 6, floats, step, scale, x, moved, later); break;
-    }
-#define BLOCK(registers, k) NAME(spread_block)(model, t, slice, registers, k, moved)
-    BLOCKS(BLOCK)
-#undef BLOCK
-}
-#undef BLOCKS
+#undef AT_ONCE
+#undef BY_REGISTERS
+#undef MORE_REGISTERS
+#undef FETCH
 
 TARGET static INLINE V NAME(select)(WHOLE yes, V a, V b) {
     return BITS(V, (yes & BITS(WHOLE, a)) | (~yes & BITS(WHOLE, b)));
@@ -226,20 +311,21 @@ TARGET static INLINE V NAME(select)(WHOLE yes, V a, V b) {
 #define BELOW(a, b) (-(WHOLE)((a) < (b)))
 #endif
 
-/* From the products of all slices and labels (1 or 0) to steps, and the sum of the losses, if asked for, lane by lane.
- * exp to 2e-7 of its value by a polynomial after x = n log 2 + r; log(1 + e) = 2 artanh(e / (2 + e)) to 2e-7. */
-TARGET static void NAME(logistic)(const float *parts, int64_t slices, const float *labels, int count, float alpha,
-                                  float *step, double *total) { /* total may be NULL */
+/* From products (the sum of all slices' parts) to steps, and the sum of the losses, if asked for, lane by lane:
+ * those of targets, which have no weights, or of noise. exp to 2e-7 of its value by a polynomial after x = n log 2 + r;
+ * log(1 + e) = 2 artanh(e / (2 + e)) to 2e-7. */
+APART TARGET static void NAME(logistic)(int positive, const float *parts, int64_t slices, const float *weights,
+                                        int64_t begin, int64_t end, float alpha, float *step, double *total) {
     const V one = SET1(1.0f), zero = SET1(0.0f), most = SET1(30.0f);
     ALIGNED float losses[LANES];
-    for (int i = 0; i < count; i += LANES) {
+    for (int64_t i = begin; i < end; i += LANES) {
         V f = LOAD(parts + i);
         for (int64_t s = 1; s < slices; s++)
             f = ADD(f, LOAD(parts + s * PRODUCTS + i));
-        const V y = LOAD(labels + i);
-        const WHOLE negative = BELOW(f, zero);
-        V size = NAME(select)(negative, zero - f, f);
-        /* No number has no whole part, but stays in `size`. Lanes behind `count` may hold anything, and tell nothing. */
+        const WHOLE below = BELOW(f, zero);
+        V size = NAME(select)(below, zero - f, f);
+        /* No number has no whole part, but stays in `size`. Lanes behind the end may hold anything, and tell nothing.
+         */
         const V bounded = NAME(select)(BELOW(size, most), size, most);
         size = NAME(select)(BELOW(most, size), most, size);
         const WHOLE n = CONVERT(bounded * SET1(1.44269504f) + SET1(0.5f), WHOLE);
@@ -252,10 +338,14 @@ TARGET static void NAME(logistic)(const float *parts, int64_t slices, const floa
         p = FMADD(p, r, SET1(0.5f));
         p = FMADD(p, r, one);
         p = FMADD(p, r, one);
-        const V e = p * BITS(V, (127 - n) << 23);   /* exp(-size) */
-        const V small = e / (one + e);              /* s(-size) */
-        const V sigma = NAME(select)(negative, small, one - small);
-        STORE(step + i, SET1(alpha) * (y - sigma));
+        const V e = p * BITS(V, (127 - n) << 23); /* exp(-size) */
+        const V small = e / (one + e);            /* s(-size) */
+        /* a target moves by 1 - s(f) = s(-f), noise by s(f) */
+        const WHOLE right = positive ? ~below : below;
+        V moved = NAME(select)(right, small, one - small) * SET1(positive ? alpha : -alpha);
+        if (!positive)
+            moved = moved * LOAD(weights + i);
+        STORE(step + i, moved);
         if (!total)
             continue;
         const V z = e / (SET1(2.0f) + e), square = z * z;
@@ -266,10 +356,11 @@ TARGET static void NAME(logistic)(const float *parts, int64_t slices, const floa
         q = FMADD(q, square, SET1(1.0f / 5.0f));
         q = FMADD(q, square, SET1(1.0f / 3.0f));
         q = FMADD(q, square, one);
-        /* the loss is log(1 + exp(-size)), and `size` above it on the wrong side */
-        const WHOLE wrong = BELOW(zero, y) ^ ~negative;
-        STORE(losses, SET1(2.0f) * z * q + NAME(select)(wrong, size, zero));
-        for (int j = count - i; j < LANES; j++)
+        V loss = SET1(2.0f) * z * q + NAME(select)(right, zero, size); /* log(1 + exp(-size)), and `size` if wrong */
+        if (!positive)
+            loss = loss * LOAD(weights + i);
+        STORE(losses, loss);
+        for (int64_t j = end - i; j < LANES; j++)
             losses[j] = 0.0f;
         for (int j = 0; j < LANES; j++)
             total[j] += losses[j];
@@ -277,90 +368,85 @@ TARGET static void NAME(logistic)(const float *parts, int64_t slices, const floa
 }
 #undef BELOW
 
-/* The rows of a task that are likely not at hand: its targets, and the word by which its window went on. */
-TARGET static INLINE void NAME(rows_ahead)(const wordgeo_sgns *model, const task *t, int64_t slice, const float **later) {
-    later[0] = row_of(model, model->in, slice, context_row(t, t->near - 1));
-    for (int j = 1; j < ROWS_AHEAD; j++)
-        later[j] = row_of(model, model->out, slice, t->target[j <= t->count ? j - 1 : 0]);
+/* The products of a block. */
+APART TARGET static void NAME(multiply)(const wordgeo_sgns *model, const wordgeo_plan *plan, const block *b,
+                                        const rows *at, int64_t slice, float *inputs, float *products) {
+    const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
+    for (int i = 0; i < b->inputs; i++) {
+        float *x = inputs + i * floats;
+        if (model->cbow) {
+            NAME(gather)(model, plan, slice, floats, b->word[i], x);
+            continue;
+        }
+        NAME(fetch)(at->word[i + 2 < b->inputs ? i + 2 : i], floats);
+        for (int64_t k = 0; k < floats; k += LANES)
+            STORE(x + k, LOAD(at->word[i] + k));
+    }
+    memset(inputs + b->inputs * floats, 0, (size_t)((INPUTS - b->inputs) * floats) * sizeof *inputs);
+    NAME(multiply_noise)(inputs, at->noise, model->noises, floats, products);
+    NAME(multiply_targets)(b, inputs, at->target, floats, products + model->noises * INPUTS);
 }
 
-TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha, int first_slice,
-                                 int last_slice, wordgeo_team *team, float *own, float *parts, int64_t *products) {
-    enum { RING = 4 * GROUP };
-    ALIGNED float lanes[PRODUCTS * LANES], step[PRODUCTS], labels[PRODUCTS];
-    float *context[GROUP][SHARE], *target[GROUP][TARGETS];
-    const float *later[ROWS_AHEAD];
-    const int64_t stride = model->lines[model->slices] * LINE;
-    const int counts_loss = team->me == 0 || team->threads == 1; /* all have the same */
-    task ring[RING];
-    int64_t ready = 0, at = 0; /* tasks that were read, and done */
-    place next = {0, 0, 0};
-    int more = 1;
-    double total[LINE] = {0}, sum = 0;
-    *products = 0;
-    for (;;) {
-        while (more && ready - at < RING - 1) {
-            more = next_task(model, plan, &next, &ring[ready % RING]);
-            ready += more;
-        }
-        const int group = (int)(ready - at < GROUP ? ready - at : GROUP);
-        if (group == 0)
-            break;
-        float *shared = parts + (team->at & 1) * model->slices * PRODUCTS;
-        int count = 0;
-        for (int64_t slice = first_slice; slice < last_slice; slice++) {
-            const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-            count = 0;
-            for (int g = 0; g < group; g++) {
-                const task *t = &ring[(at + g) % RING];
-                for (int j = 0; j < t->count; j++)
-                    target[g][j] = row_of(model, model->out, slice, t->target[j]);
-                int n = 1;
-                if (model->cbow) {
-                    context[g][0] = own + 2 * g * stride + model->lines[slice] * LINE;
-                    NAME(gather)(model, t, slice, model->mean ? 1.0f / (float)t->near : 1.0f, context[g][0]);
-                } else {
-                    n = t->near;
-                    for (int i = 0; i < n; i++)
-                        context[g][i] = row_of(model, model->in, slice, t->context[i]);
-                }
-                NAME(multiply)(context[g], target[g], n, t->count, floats, lanes + (size_t)count * LANES);
-                for (int i = 0; slice == first_slice && i < n * t->count; i++)
-                    labels[count + i] = i < n && t->positive ? 1.0f : 0.0f;
-                count += n * t->count;
-            }
-            for (int i = 0; i < count; i += 16)
-                NAME(add_lanes)(lanes + (size_t)i * LANES, shared + slice * PRODUCTS + i);
-        }
-        wordgeo_meet(team);
-        NAME(logistic)(shared, model->slices, labels, count, alpha, step, counts_loss ? total : NULL);
-        *products += count;
-        for (int64_t slice = first_slice; slice < last_slice; slice++) {
-            const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-            int done = 0;
-            for (int g = 0; g < group; g++) {
-                const task *t = &ring[(at + g) % RING];
-                NAME(rows_ahead)(model, at + g + AHEAD < ready ? &ring[(at + g + AHEAD) % RING] : t, slice, later);
-                for (int j = 0; j < t->count; j++)
-                    target[g][j] = row_of(model, model->out, slice, t->target[j]);
-                if (model->cbow) {
-                    float *x = own + 2 * g * stride + model->lines[slice] * LINE;
-                    NAME(scatter)(model, t, slice, target[g], step + done, model->mean ? 1.0f : 1.0f / (float)t->near,
-                                  x, x + stride, later);
-                    done += t->count;
-                } else {
-                    for (int i = 0; i < t->near; i++)
-                        context[g][i] = row_of(model, model->in, slice, t->context[i]);
-                    NAME(move)(context[g], target[g], t->near, t->count, floats, step + done, later);
-                    done += t->near * t->count;
-                }
-            }
-        }
-        at += group;
+/* The steps of a block, whose inputs stay as they were: `moved` is for what they move. */
+APART TARGET static void NAME(move)(const wordgeo_sgns *model, const wordgeo_plan *plan, const block *b, const rows *at,
+                                    const rows *later, int64_t slice, const float *inputs, float *moved,
+                                    const float *step) {
+    const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
+    NAME(move_targets)(b, inputs, at->target, floats, step + model->noises * INPUTS, moved);
+    NAME(move_inputs)(b->inputs, model->cbow ? NULL : at->word, moved, floats, at->noise, model->noises, step,
+                      later->word, later->inputs);
+    NAME(move_noise)(at->noise, model->noises, inputs, floats, step, later->noise, later->noises);
+    for (int i = 0; i < b->inputs || i < later->inputs; i++) {
+        if (i < later->inputs)
+            NAME(fetch)(later->window[i], floats);
+        if (model->cbow && i < b->inputs)
+            NAME(spread)(model, plan, slice, floats, b->word[i], moved + i * floats);
     }
-    for (int j = 0; j < LINE; j++)
-        sum += total[j];
-    return sum;
+}
+
+TARGET static int64_t NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha, int first_slice,
+                                  int last_slice, wordgeo_team *team, float *own, float *parts, double *loss) {
+    ALIGNED float step[PRODUCTS];
+    double total[WORDGEO_MOST_SLICES][LINE] = {{0}};
+    block blocks[2];
+    rows at[2][WORDGEO_MOST_SLICES];
+    place streams;
+    int64_t products = 0;
+    begin_streams(model, plan, &streams);
+    next_block(model, plan, &streams, &blocks[0]);
+    for (int64_t slice = first_slice; slice < last_slice; slice++)
+        find_rows(model, plan, &blocks[0], slice, &at[0][slice]);
+    for (int now = 0; blocks[now].inputs; now = !now) {
+        block *b = &blocks[now], *next = &blocks[!now];
+        const int64_t of_noise = model->noises * INPUTS, slices = model->slices;
+        float *shared = parts + (team->at & 1) * slices * PRODUCTS;
+        for (int64_t slice = first_slice; slice < last_slice; slice++)
+            NAME(multiply)(model, plan, b, &at[now][slice], slice, own + 2 * INPUTS * LINE * model->lines[slice],
+                           shared + slice * PRODUCTS);
+        next_block(model, plan, &streams, next);
+        wordgeo_meet(team);
+        for (int64_t slice = 0; slice < slices; slice++) { /* each counts a part of the losses */
+            double *lanes = first_slice <= slice && slice < last_slice ? total[slice] : NULL;
+            NAME(logistic)(0, shared, slices, b->weights, of_noise / LINE * slice / slices * LINE,
+                           of_noise / LINE * (slice + 1) / slices * LINE, alpha, step, lanes);
+        }
+        NAME(logistic)(1, shared, slices, NULL, of_noise, of_noise + b->targets, alpha, step,
+                       first_slice == 0 ? total[0] : NULL);
+        products += b->inputs * model->noises + b->targets;
+        for (int64_t slice = first_slice; slice < last_slice; slice++) {
+            const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
+            float *inputs = own + 2 * INPUTS * LINE * model->lines[slice];
+            find_rows(model, plan, next, slice, &at[!now][slice]);
+            NAME(move)(model, plan, b, &at[now][slice], &at[!now][slice], slice, inputs, inputs + INPUTS * floats,
+                       step);
+        }
+    }
+    for (int64_t slice = first_slice; slice < last_slice; slice++) {
+        loss[slice] = 0;
+        for (int j = 0; j < LINE; j++)
+            loss[slice] += total[slice][j];
+    }
+    return products;
 }
 
 #undef SET
@@ -373,12 +459,11 @@ TARGET static double NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *
 #undef BITS
 #undef LOAD
 #undef STORE
+#undef STORE_HALVES
 #undef SET1
 #undef FMADD
 #undef ADD
-#undef CONTEXTS
-#undef NOISE
+#undef REGISTERS
 #undef JOIN2
 #undef JOIN
-#undef FETCH
 #undef NAME
