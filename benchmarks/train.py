@@ -5,8 +5,8 @@
 
 The corpus is text with one tokenised sentence a line (0 words: all). Building vocabularies and encoding are not in the
 ratios. Growth is that of the native engine in one epoch; its arithmetic is 6 floating-point operations for each product
-and dimension, beside what a large matrix product reaches in the same run, and its traffic what the rows of targets and
-the word that is new in each window weigh, read and written, if no cache held any of them.
+and dimension, beside what a large matrix product reaches in the same run, and its traffic what the rows of noise and
+those of each word on either side weigh, read and written, if no cache held any of them before.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from gensim.models.word2vec import LineSentence
 from wordgeo.bench import bandwidth, product_rate, random_model
 from wordgeo.corpus import EncodedCorpus, encode
 from wordgeo.results import Table
-from wordgeo.training import TrainingConfig, train_embeddings
+from wordgeo.training import TrainingConfig, _sgns, train_embeddings
+from wordgeo.training.native import noises_of_block
 
 
 def first_words(source: Path, target: Path, most: int) -> int:
@@ -82,7 +83,8 @@ def growth(config: TrainingConfig, corpora: dict[int, EncodedCorpus]) -> Table:
         model = train_embeddings(corpora[words], own)
         epoch = model.run["epochs"][0]
         flops = 6 * own.dim * epoch["products"] / epoch["seconds"] / 1e9
-        bytes_ = 2 * 4 * own.dim * (own.negative + 2) * epoch["trained_words"] / epoch["seconds"] / 1e9
+        rows_a_word = 2 + noises_of_block(own) / _sgns.INPUTS
+        bytes_ = 2 * 4 * own.dim * rows_a_word * epoch["trained_words"] / epoch["seconds"] / 1e9
         said = (
             ", ".join(f"{name} {x}" for name, x in change.items())
             or f"{config.threads} threads in step, {config.dim} d"
@@ -103,7 +105,7 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=2_000_000, help="how much of the corpus is used")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--growth", action="store_true")
-    parser.add_argument("--pword2vec", metavar="PROGRAM", help="Ji et al.'s program, built from its repository")
+    parser.add_argument("--pword2vec", metavar="PROGRAM", nargs="+", default=[], help="builds of Ji et al.'s program")
     parser.add_argument("--algorithm", default="skipgram")
     for field in dataclasses.fields(TrainingConfig):
         if field.name in ("dim", "window", "negative", "sample", "min_count", "epochs", "threads"):
@@ -111,7 +113,7 @@ def main() -> None:
             parser.add_argument(f"--{field.name.replace('_', '-')}", type=type(default or 1), default=default)
     options = vars(parser.parse_args())
     source, most, rounds = options.pop("corpus"), options.pop("words"), options.pop("rounds")
-    growing, program = options.pop("growth"), options.pop("pword2vec")
+    growing, programs = options.pop("growth"), options.pop("pword2vec")
     config = TrainingConfig(**{**options, "threads": options["threads"] or 1})
     logging.getLogger("wordgeo").setLevel(logging.ERROR)
 
@@ -155,20 +157,22 @@ def main() -> None:
             "gensim, iterator": gensim_iterator,
             "gensim, corpus_file": gensim_file,
         }
-        if program:
-            ways["pWord2Vec"] = lambda: pword2vec(program, text, config)
+        for program in programs:
+            ways[f"pWord2Vec, {Path(program).name}"] = lambda program=program: pword2vec(program, text, config)
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(rounds):
             for name, way in ways.items():
                 rates[name].append(way())
         best = {name: max(found) for name, found in rates.items()}  # what disturbs a machine only ever slows it down
-        rows = [(name, round(rate), best["wordgeo"] / rate) for name, rate in best.items()]
+        rows = [
+            (name, round(rate), best["wordgeo"] / rate, best["wordgeo, racy"] / rate) for name, rate in best.items()
+        ]
         title = (
             f"{words} words × {config.epochs} epochs, {config.algorithm} {config.dim} d, window {config.window}, "
             f"negative {config.negative}, sample {config.sample:g}, {config.threads} threads, best of {rounds}"
         )
         notes = [f"encoding the text once took {encoding:.1f} s ({words / encoding:.0f} words/s)"]
-        print(Table(("training", "words/s", "wordgeo / this"), rows, title, notes).to_text())
+        print(Table(("training", "words/s", "wordgeo / this", "racy / this"), rows, title, notes).to_text())
 
 
 if __name__ == "__main__":
