@@ -129,7 +129,7 @@ def test_what_a_corpus_or_a_model_names_is_never_imported(tmp_path, module):
     encode(tmp_path / "x", tmp_path / "c", tokens=name)
     sys.modules.pop(module)
     (tmp_path / "lib" / "mine" / "words.imported").unlink()
-    config = TrainingConfig(dim=4, epochs=1, min_count=1, threads=1)
+    config = TrainingConfig(dim=4, epochs=1, min_count=1, threads=1, sample=0)
     corpus = EncodedCorpus.open(tmp_path / "c")
     stats(corpus)
     model = train(corpus, config, tokens=name)
