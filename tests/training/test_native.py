@@ -363,7 +363,9 @@ def test_what_cannot_be_trained_says_so(corpus, tmp_path) -> None:
 
 def test_fewer_words_are_taken_at_once_where_one_is_frequent() -> None:
     def streams(words: int, **options) -> int:
-        return streams_of_chunk(10**7 // np.arange(1, words + 1), config(**options))
+        counts, chosen = 10**7 // np.arange(1, words + 1), config(**options)
+        tables = keep_table(counts, chosen.sample), noise_tables(counts, chosen.ns_exponent)[0]
+        return streams_of_chunk(counts, *tables, chosen)
 
     assert streams(50_000, sample=1e-4) == streams(50_000, sample=1e-3, algorithm="cbow") == _sgns.INPUTS
     assert _sgns.INPUTS > streams(500, sample=0.0) > streams(20, sample=0.0) >= streams(20, sample=0.0, alpha=0.5) == 1

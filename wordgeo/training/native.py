@@ -87,7 +87,7 @@ class NativeTraining:
         stride = int(self.lines[-1]) * _sgns.LINE
         self._vectors, self._outputs = (aligned_zeros(self.words * stride) for _ in range(2))
         self._begin(vocabulary, start_from)
-        self._windows = _windows(config, streams_of_chunk(counts, config))
+        self._windows = _windows(config, streams_of_chunk(counts, self._keep, self._sums, config))
         capacity = TOKENS_A_CHUNK + LONGEST_SENTENCE
         noises = -(-capacity // self._windows["streams"]) * self._windows["noises"]
         # Left as the system gives it: what no chunk needs takes no memory.
@@ -420,10 +420,13 @@ def noises_of_block(config: TrainingConfig) -> int:
     return min(_sgns.MOST_NOISES, 4 * math.ceil(NOISES_A_PAIR * config.negative * targets / 4))
 
 
-def streams_of_chunk(counts: npt.NDArray[Any], config: TrainingConfig) -> int:
-    """How many inputs a block has: fewer where one word is so frequent that its steps at once would go too far."""
-    kept = counts * (keep_table(counts, config.sample) / 2**32)
-    noise = np.diff(noise_tables(counts, config.ns_exponent)[0].astype(np.int64), prepend=0)
+def streams_of_chunk(counts: npt.NDArray[Any], keep: U32, sums: U32, config: TrainingConfig) -> int:
+    """How many inputs a block has: fewer where one word is so frequent that its steps at once would go too far.
+
+    `keep` and `sums` are those of `keep_table` and `noise_tables`.
+    """
+    kept = counts * keep.astype(np.float64)
+    noise = np.diff(sums.astype(np.int64), prepend=0)
     share = kept.max() / kept.sum() + config.negative * noise.max() / noise.sum()
     streams = _sgns.INPUTS
     while streams > 1 and streams * _window(config) * share * config.alpha > MOST_AT_ONCE:

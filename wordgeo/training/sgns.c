@@ -235,6 +235,8 @@ static void find_rows(const wordgeo_sgns *model, const wordgeo_plan *plan, const
     float *const of_windows = model->cbow ? model->in : model->out;
     at->inputs = b->inputs;
     at->noises = b->inputs ? model->noises : 0;
+    if (b->inputs == 0)
+        return;
     for (int i = 0; i < b->inputs; i++) {
         const int64_t ahead = b->word[i] + model->window, last = *plan->count - 1;
         at->word[i] = row_of(model, of_words, slice, plan->kept[b->word[i]]);
