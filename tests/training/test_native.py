@@ -123,6 +123,19 @@ def test_the_slow_twin_gives_the_same_vectors(corpus, options, isa, monkeypatch)
     np.testing.assert_allclose([record["loss"] for record in history], losses, rtol=1e-6)
 
 
+@pytest.mark.parametrize("mean", [False, True])
+def test_windows_of_any_length_slide(tmp_path, mean) -> None:
+    """Two windows of 41 words on either side have more than the 64 words that are looked at together."""
+    (tmp_path / "text").write_text(" ".join(text(sentences=60).split()) + "\n" + text(sentences=5, seed=4))
+    corpus = encode(tmp_path / "text", tmp_path / "corpus", tokens="whitespace", progress=False)
+    chosen = config(algorithm="cbow", window=41, shrink_windows=False, cbow_mean=mean, alpha=0.005, epochs=1)
+    state = training(corpus, chosen)
+    state.epoch(0, wg.progress.resolve_progress(False))
+    vectors, outputs, _ = twin_of(corpus, chosen)
+    np.testing.assert_allclose(state.vectors(), vectors, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(state.training_state().output, outputs, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("isa", _sgns.instruction_sets())
 def test_one_block_worked_by_hand(tmp_path, isa, monkeypatch) -> None:
     """Two words in one dimension, each the target of the other. Of four strata of noise each word has two."""
@@ -153,7 +166,8 @@ def test_steps_are_the_gradient_of_the_loss(cbow) -> None:
     vectors, outputs = (random.normal(size=(12, 4)).astype(np.float32) * 0.5 for _ in range(2))
     # no word stands twice on the same side, so that all steps are of the same values
     inputs, targets = ([[1, 2, 3], [4, 5]], [[0], [6]]) if cbow else ([[1], [4]], [[0, 2], [6, 3]])
-    block, rate = reference.Block(inputs, targets, [7, 8, 8, 9]), 1e-3
+    places = [{row: row for row in rows} for rows in inputs]
+    block, rate = reference.Block(places, targets, [7, 8, 8, 9]), 1e-3
 
     def loss(vectors: np.ndarray, outputs: np.ndarray) -> float:
         total = 0.0
@@ -219,6 +233,13 @@ def test_vocabulary_tables_and_first_vectors_are_gensims(corpus) -> None:
     assert np.abs(keep_table(counts, 0.01).astype(np.int64) - theirs.astype(np.int64)).max() <= 1
     state = training(corpus, config(seed=7, min_count=1))
     assert state.vectors().tobytes() == model.wv.vectors.tobytes()
+
+
+def test_what_is_looked_up_of_a_token_is_its_row_and_how_often_it_is_kept() -> None:
+    rows = np.array([1, native.ABSENT, 0], dtype=np.uint32)
+    found = native.token_table(rows, np.array([7, 2**32 - 1], dtype=np.uint32))
+    assert (found & 2**32 - 1).tolist() == rows.tolist()
+    assert (found >> 32)[[0, 2]].tolist() == [2**32 - 1, 7]
 
 
 def test_the_guide_begins_where_a_word_is_found() -> None:

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 import numpy as np
 
 cdef extern from "sgns.h" nogil:
-    int WORDGEO_LINE, WORDGEO_INPUTS, WORDGEO_TARGETS, WORDGEO_MOST_NOISES, WORDGEO_PRODUCTS
+    int WORDGEO_LINE, WORDGEO_INPUTS, WORDGEO_TARGETS, WORDGEO_MOST_NOISES, WORDGEO_VECTORS_OF_OWN
     enum: WORDGEO_MOST_SLICES
     ctypedef struct wordgeo_flag:
         int64_t at
@@ -17,9 +17,8 @@ cdef extern from "sgns.h" nogil:
         int64_t words, slices
         const int64_t *lines
         const uint32_t *ids
-        const uint32_t *rows
+        const uint64_t *tokens
         int64_t known
-        const uint32_t *keep
         const uint32_t *sums
         const uint32_t *guide
         int64_t window, negative, streams, noises
@@ -45,14 +44,15 @@ cdef extern from "sgns.h" nogil:
         int64_t count
     ctypedef int64_t (*wordgeo_train_chunk)(
         const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha, int first_slice, int last_slice,
-        wordgeo_team *team, float *own, float *parts, double *loss) noexcept
+        wordgeo_team *team, float *own, float *shared, double *loss) noexcept
     ctypedef struct wordgeo_loop:
         const char *name
         wordgeo_train_chunk train
     const wordgeo_loop *wordgeo_loops
+    const int64_t wordgeo_common_floats
     void wordgeo_train_block(
         wordgeo_train_chunk train, const wordgeo_sgns *model, const wordgeo_block *block, int threads, int me, int racy,
-        wordgeo_plan *plans, wordgeo_flag *flags, float *own, float *parts, wordgeo_done *done)
+        wordgeo_plan *plans, wordgeo_flag *flags, float *own, float *shared, wordgeo_done *done)
     void wordgeo_plan_chunk(
         const wordgeo_sgns *model, const int64_t *spans, int64_t sentences, int64_t position, wordgeo_plan *plan,
         wordgeo_done *done)
@@ -61,8 +61,8 @@ LINE, INPUTS, TARGETS, MOST_NOISES = WORDGEO_LINE, WORDGEO_INPUTS, WORDGEO_TARGE
 MOST_SLICES = WORDGEO_MOST_SLICES
 DONE = np.dtype([("loss", "<f8", (MOST_SLICES,)), ("trained", "<i8"), ("products", "<i8"), ("damaged", "<i8")])
 FLAG_BYTES = sizeof(wordgeo_flag)
-PARTS_A_SLICE = 2 * WORDGEO_PRODUCTS  # floats
-VECTORS_OF_OWN = 2 * WORDGEO_INPUTS
+SHARED_FLOATS = wordgeo_common_floats
+VECTORS_OF_OWN = WORDGEO_VECTORS_OF_OWN
 MOST_THREADS = 128
 
 
@@ -88,19 +88,18 @@ cdef class Model:
         float[::1] outputs,          # INOUT, the same shape
         const int64_t[::1] lines,    # IN [slices + 1]
         const uint32_t[::1] ids,     # IN, the corpus
-        const uint32_t[::1] rows,    # IN [known]
-        const uint32_t[::1] keep,    # IN [words]
+        const uint64_t[::1] tokens,  # IN [known]
         const uint32_t[::1] sums,    # IN [words]
         const uint32_t[::1] guide,   # IN [words]
         *,
         int64_t window, int64_t negative, int64_t streams, int64_t noises, bint shrink, bint cbow,
         bint mean, uint32_t held, bint only_held, uint64_t key, uint64_t noise_key, uint64_t held_key,
     ):
-        self.held_alive = (vectors, outputs, lines, ids, rows, keep, sums, guide)
+        self.held_alive = (vectors, outputs, lines, ids, tokens, sums, guide)
         self.c.input, self.c.output = &vectors[0], &outputs[0]
-        self.c.words, self.c.slices, self.c.lines = keep.shape[0], lines.shape[0] - 1, &lines[0]
-        self.c.ids, self.c.rows, self.c.known = &ids[0], &rows[0], rows.shape[0]
-        self.c.keep, self.c.sums, self.c.guide = &keep[0], &sums[0], &guide[0]
+        self.c.words, self.c.slices, self.c.lines = sums.shape[0], lines.shape[0] - 1, &lines[0]
+        self.c.ids, self.c.tokens, self.c.known = &ids[0], &tokens[0], tokens.shape[0]
+        self.c.sums, self.c.guide = &sums[0], &guide[0]
         self.c.window, self.c.negative, self.c.streams, self.c.noises = window, negative, streams, noises
         self.c.shrink, self.c.cbow, self.c.mean = shrink, cbow, mean
         self.c.held, self.c.only_held = held, only_held
@@ -124,7 +123,7 @@ def train_block(
     int64_t[::1] counts,                 # OUT [2 threads]
     int64_t[::1] flags,                  # INOUT, zero
     float[::1] own,                      # OUT [VECTORS_OF_OWN * stride]
-    float[::1] parts,                    # OUT [slices * PARTS_A_SLICE]
+    float[::1] shared,                   # OUT [SHARED_FLOATS]
     wordgeo_done[::1] done,              # OUT [count], zero
 ):
     """What thread `me` does of a block of chunks; all threads have to call it at the same time, unless racy."""
@@ -139,7 +138,7 @@ def train_block(
             plans[i].low, plans[i].high, plans[i].count = &bounds[i, 0, 0], &bounds[i, 1, 0], &counts[i]
         wordgeo_train_block(
             wordgeo_loops[loop].train, &model.c, &block, threads, me, racy, plans, <wordgeo_flag *> &flags[0], &own[0],
-            &parts[0], &done[0])
+            &shared[0], &done[0])
 
 
 def plan_chunk(

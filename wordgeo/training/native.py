@@ -35,6 +35,7 @@ __all__ = [
     "noises_of_block",
     "slices",
     "streams_of_chunk",
+    "token_table",
 ]
 
 logger = logging.getLogger(__name__)
@@ -81,13 +82,13 @@ class NativeTraining:
         if self.threads < threads:
             logger.info("%d threads train %d dimensions, no more", self.threads, config.dim)
         self._generation = 0 if start_from is None else len(lineage(start_from))  # draws anew where it goes on
-        self._keep = keep_table(counts, config.sample)
+        keep = keep_table(counts, config.sample)
         self._sums, self._guide = noise_tables(counts, config.ns_exponent)
-        self._rows = rows
+        self._tokens = token_table(rows, keep)
         stride = int(self.lines[-1]) * _sgns.LINE
         self._vectors, self._outputs = (aligned_zeros(self.words * stride) for _ in range(2))
         self._begin(vocabulary, start_from)
-        self._windows = _windows(config, streams_of_chunk(counts, self._keep, self._sums, config))
+        self._windows = _windows(config, streams_of_chunk(counts, keep, self._sums, config))
         capacity = TOKENS_A_CHUNK + LONGEST_SENTENCE
         noises = -(-capacity // self._windows["streams"]) * self._windows["noises"]
         # Left as the system gives it: what no chunk needs takes no memory.
@@ -98,7 +99,7 @@ class NativeTraining:
         self._counts = np.zeros(2 * self.threads, dtype=np.int64)
         self._own = [aligned_zeros(_sgns.VECTORS_OF_OWN * stride) for _ in range(self.threads)]
         teams = self.threads if config.racy else 1
-        self._parts = [aligned_zeros((len(self.lines) - 1) * _sgns.PARTS_A_SLICE) for _ in range(teams)]
+        self._shared = [aligned_zeros(_sgns.SHARED_FLOATS) for _ in range(teams)]
 
     def _begin(self, vocabulary: Vocabulary, start_from: Embeddings | None) -> None:
         """gensim's first vectors, uniform in [-1, 1) / dim, or those of a model."""
@@ -156,7 +157,7 @@ class NativeTraining:
     def _model(self, *draws: int | str, only_held: bool = False) -> Any:
         key, noise_key = (stream_key(self.config.seed, *draws, *name) for name in ((), ("noise",)))
         return _sgns.Model(
-            self._vectors, self._outputs, self.lines, self.walk.ids, self._rows, self._keep, self._sums, self._guide,
+            self._vectors, self._outputs, self.lines, self.walk.ids, self._tokens, self._sums, self._guide,
             **self._windows,
             held=int(self.config.holdout * 2**32), only_held=only_held, key=key, noise_key=noise_key,
             held_key=stream_key(self.config.seed, "which are held out"),
@@ -183,7 +184,7 @@ class NativeTraining:
             ) -> None:
                 _sgns.train_block(
                     self._loop, model, *arrays, threads, me, config.racy, self._kept, self._bounds, self._noises,
-                    self._times, self._counts, flags, self._own[me], self._parts[me if config.racy else 0], done,
+                    self._times, self._counts, flags, self._own[me], self._shared[me if config.racy else 0], done,
                 )  # fmt: skip
 
             together(work, threads)
@@ -225,7 +226,7 @@ class NativeTraining:
             at = int(damaged[damaged > 0][0]) - 1
             raise CorpusError(
                 f"{self.walk.path}: token {at} has the id {int(self.walk.ids[at])}, but there are "
-                f"{len(self._rows)} words; the corpus is damaged: encode the text again"
+                f"{len(self._tokens)} words; the corpus is damaged: encode the text again"
             )
         if not np.isfinite(done["loss"]).all():
             raise TrainingError("training diverged: the loss is not a number; lower alpha")
@@ -377,6 +378,12 @@ def keep_table(counts: npt.NDArray[Any], sample: float) -> U32:
     share = counts.astype(np.float64) / (sample * counts.astype(np.float64).sum())
     kept = (np.sqrt(share) + 1) / share
     return (np.minimum(kept, 1.0) * (2**32 - 1)).astype(np.uint32)
+
+
+def token_table(rows: U32, keep: U32) -> npt.NDArray[np.uint64]:
+    """What the compiled code looks up for each id of the corpus: its row, and in the upper half `keep` of its word."""
+    kept = np.append(keep, np.uint32(0))[np.minimum(rows, np.uint32(len(keep)))]
+    return rows.astype(np.uint64) | kept.astype(np.uint64) << np.uint64(32)
 
 
 def noise_tables(counts: npt.NDArray[Any], exponent: float) -> tuple[U32, U32]:

@@ -53,9 +53,9 @@ def draw(key: int, i: int) -> int:
 
 @dataclass
 class Block:
-    """Inputs (the rows of each), the targets of each (rows), and the noise words of all, drawn twice or not."""
+    """Inputs (the rows of each, by their places in the text), their targets, and the noise of all."""
 
-    inputs: list[list[int]]
+    inputs: list[dict[int, int]]
     targets: list[list[int]]
     noise: list[int]
 
@@ -88,14 +88,14 @@ def plan_blocks(
         begun, last = len(words), len(words) + len(kept) - 1
         words += [(row, max(begun, begun + i - r), min(last, begun + i + r)) for i, (row, r) in enumerate(kept)]
 
-    def inputs_of(i: int) -> list[tuple[list[int], list[int]]]:
+    def inputs_of(i: int) -> list[tuple[dict[int, int], list[int]]]:
         row, first, last = words[i]
         if cbow:
-            around = [words[j][0] for j in range(first, last + 1) if j != i]
+            around = {j: words[j][0] for j in range(first, last + 1) if j != i}
             return [(around, [row])] if around else []
         near = range(max(0, i - window), min(len(words), i + window + 1))
         found = [words[j][0] for j in near if j != i and words[j][1] <= i <= words[j][2]]
-        return [([row], found[k : k + most]) for k in range(0, len(found), most)]
+        return [({i: row}, found[k : k + most]) for k in range(0, len(found), most)]
 
     length = -(-len(words) // streams)
     each = [
@@ -119,27 +119,48 @@ def train_blocks(
 ) -> float:
     """Skip-gram or CBOW on blocks in their order, in place; see sgns.h. The sum of the losses."""
     loss, rate = 0.0, np.float32(alpha)
-    for block in blocks:
+    x: list[Any] = []
+    for b, block in enumerate(blocks):
         noise = list(dict.fromkeys(block.noise))
         times = np.array([block.noise.count(row) for row in noise])
-        scales = [np.float32(1 / len(rows) if mean else 1) for rows in block.inputs]
-        x = np.array([vectors[rows].sum(axis=0) * scale for rows, scale in zip(block.inputs, scales, strict=True)])
+        if b == 0 or not cbow:
+            x = [_mean(vectors, list(rows.values()), mean) for rows in block.inputs]
         of_targets = [outputs[rows] @ one for rows, one in zip(block.targets, x, strict=True)]
-        of_noise = x @ outputs[noise].T
+        of_noise = np.array(x) @ outputs[noise].T
         pairs = [[len(rows) - rows.count(row) for row in noise] for rows in block.targets]
         weights = np.array(pairs) * times * negative / len(block.noise)
         loss += sum(float(np.log1p(np.exp(-f.astype(np.float64))).sum()) for f in of_targets)
         loss += float((weights * np.log1p(np.exp(of_noise.astype(np.float64)))).sum())
         steps = (-alpha * weights / (1 + np.exp(-of_noise.astype(np.float64)))).astype(np.float32)
         moved = np.zeros_like(x)
+        before = outputs[noise]
         for i, rows in enumerate(block.targets):
             for row, f in zip(rows, of_targets[i].tolist(), strict=True):
                 step = rate * np.float32(1 - 1 / (1 + np.exp(-f)))
                 moved[i] += step * outputs[row]
                 outputs[row] += step * x[i]
-        moved += steps @ outputs[noise]
-        outputs[noise] += steps.T @ x
-        for rows, one in zip(block.inputs, moved, strict=True):
-            for row in rows:
-                vectors[row] += one * np.float32(1 if mean or not cbow else 1 / len(rows))
+        moved += steps @ (before if cbow else outputs[noise])
+        outputs[noise] += steps.T @ np.array(x)
+        if not cbow:
+            for (row,), one in zip(map(dict.values, block.inputs), moved, strict=True):
+                vectors[row] += one
+            continue
+        later = blocks[b + 1].inputs if b + 1 < len(blocks) else []
+        for i, now in enumerate(block.inputs):
+            then = later[i] if i < len(later) else {}
+            step = moved[i] if mean else moved[i] * np.float32(1 / len(now))
+            found = [np.zeros_like(step)]
+            for places in (now.keys() - then, now.keys() & then, then.keys() - now):
+                for place in sorted(places):
+                    row = now[place] if place in now else then[place]
+                    if place in now:
+                        vectors[row] += step
+                    if place in then:
+                        found.append(vectors[row].copy())
+            moved[i] = np.sum(found, axis=0) * np.float32(1 / len(then) if mean and then else 1)
+        x = list(moved[: len(later)])
     return loss
+
+
+def _mean(vectors: F32, rows: list[int], mean: bool) -> F32:
+    return vectors[rows].sum(axis=0) * np.float32(1 / len(rows) if mean else 1)

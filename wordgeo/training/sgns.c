@@ -29,7 +29,7 @@
 
 /* ---- Planning ---- */
 
-#define TOKENS_AHEAD 8 /* how early tables are asked for what they tell */
+#define TOKENS_AHEAD 24 /* how early a table is asked for what it tells */
 #define SETS_AHEAD 2
 
 /* The noise word at a place among 2^32, where each has its share of them, one behind the other. */
@@ -41,15 +41,10 @@ static inline uint32_t noise_word(const wordgeo_sgns *model, uint64_t place) {
     return word;
 }
 
-/* Asks for what tells whether the token is kept, in two steps. */
-static inline void fetch_token(const wordgeo_sgns *model, int64_t i, int64_t end) {
-    if (i + 2 * TOKENS_AHEAD < end && model->ids[i + 2 * TOKENS_AHEAD] < model->known)
-        PREFETCH(model->rows + model->ids[i + 2 * TOKENS_AHEAD]);
-    if (i + TOKENS_AHEAD < end && model->ids[i + TOKENS_AHEAD] < model->known) {
-        const uint32_t row = model->rows[model->ids[i + TOKENS_AHEAD]];
-        if (row < model->words)
-            PREFETCH(model->keep + row);
-    }
+/* Asks for what is known of a token. */
+static inline void fetch_token(const wordgeo_sgns *model, int64_t i) {
+    if (model->ids[i] < model->known)
+        PREFETCH_SECOND(model->tokens + model->ids[i]);
 }
 
 static inline int64_t words_a_stream(const wordgeo_sgns *model, int64_t count) {
@@ -60,13 +55,14 @@ static inline int64_t words_a_stream(const wordgeo_sgns *model, int64_t count) {
  * of a set is drawn from a part of its own, so that every set has its share of frequent and rare words. */
 static void draw_noise(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t position) {
     const int64_t sets = words_a_stream(model, *plan->count), n = model->noises;
+    const uint64_t key = model->noise_key;
     uint32_t places[SETS_AHEAD + 1][MOST_NOISES];
     for (int64_t i = 0; i < sets + SETS_AHEAD; i++) {
         for (int64_t j = 0; i < sets && j < n; j++) {
-            const uint64_t drawn = draw(model->noise_key, (uint64_t)((position + i) * n + j)) >> 32;
+            const uint64_t drawn = draw(key, (uint64_t)((position + i) * n + j)) >> 32;
             const uint64_t place = ((uint64_t)j << 32 | drawn) / (uint64_t)n;
-            PREFETCH(model->guide + (place * (uint64_t)model->words >> 32));
-            PREFETCH(model->sums + (place * (uint64_t)model->words >> 32));
+            PREFETCH_SECOND(model->guide + (place * (uint64_t)model->words >> 32));
+            PREFETCH_SECOND(model->sums + (place * (uint64_t)model->words >> 32));
             places[i % (SETS_AHEAD + 1)][j] = (uint32_t)place;
         }
         const int64_t set = i - SETS_AHEAD;
@@ -88,37 +84,42 @@ static void draw_noise(const wordgeo_sgns *model, const wordgeo_plan *plan, int6
 void wordgeo_plan_chunk(const wordgeo_sgns *model, const int64_t *spans, int64_t sentences, int64_t position,
                         wordgeo_plan *plan, wordgeo_done *done) {
     const int64_t begun = position;
-    int64_t n = 0;
-    done->trained = 0;
+    const uint64_t key = model->key, held_key = model->held_key;
+    const uint64_t window = model->shrink ? (uint64_t)model->window : 0;
+    uint32_t *const kept = plan->kept;
+    int32_t *const low = plan->low, *const high = plan->high;
+    int64_t n = 0, trained = 0;
     for (int64_t s = 0; s < sentences; s++) {
         const int64_t begin = spans[2 * s], end = spans[2 * s + 1], first = n;
         const uint64_t place = (uint64_t)position;
+        for (int64_t i = 0; s + 1 < sentences && i < TOKENS_AHEAD && i < spans[2 * s + 3] - spans[2 * s + 2]; i++)
+            fetch_token(model, spans[2 * s + 2] + i);
         position += end - begin;
-        const int held = (uint32_t)(draw(model->held_key, place) >> 32) < model->held;
+        const int held = (uint32_t)(draw(held_key, place) >> 32) < model->held;
         if (held != (model->only_held != 0))
             continue;
         for (int64_t i = begin; i < end; i++) {
             const uint32_t id = model->ids[i];
-            fetch_token(model, i, end);
+            if (i + TOKENS_AHEAD < end)
+                fetch_token(model, i + TOKENS_AHEAD);
             if (id >= model->known) {
                 done->damaged = 1 + i;
                 continue;
             }
-            const uint32_t row = model->rows[id];
-            if (row >= model->words)
-                continue;
-            const uint64_t drawn = draw(model->key, place + (uint64_t)(i - begin));
-            plan->kept[n] = row;
-            plan->high[n] = model->shrink ? (int32_t)((drawn & UINT32_MAX) * (uint64_t)model->window >> 32) : 0;
-            n += model->keep[row] >= (uint32_t)(drawn >> 32); /* not a branch, which could not be foreseen */
+            const uint64_t token = model->tokens[id], drawn = draw(key, place + (uint64_t)(i - begin));
+            kept[n] = (uint32_t)token;
+            high[n] = (int32_t)((drawn & UINT32_MAX) * window >> 32);
+            /* not a branch, which could not be foreseen */
+            n += ((uint32_t)token < model->words) & (token >> 32 >= drawn >> 32);
         }
         for (int64_t i = first; i < n; i++) {
-            const int64_t reach = model->window - plan->high[i];
-            plan->low[i] = (int32_t)(i - first < reach ? first : i - reach);
-            plan->high[i] = (int32_t)(n - 1 - i < reach ? n - 1 : i + reach);
-            done->trained += plan->high[i] > plan->low[i];
+            const int64_t reach = model->window - high[i];
+            low[i] = (int32_t)(i - first < reach ? first : i - reach);
+            high[i] = (int32_t)(n - 1 - i < reach ? n - 1 : i + reach);
+            trained += high[i] > low[i];
         }
     }
+    done->trained = trained;
     *plan->count = n;
     draw_noise(model, plan, begun);
 }
@@ -133,6 +134,14 @@ typedef struct {
     const uint32_t *noise;
     ALIGNED float weights[MOST_NOISES * INPUTS]; /* noise word by noise word */
 } block;
+
+/* What the threads of a team share. Who is ahead writes what the others do not read any more. */
+typedef struct {
+    float products[2][WORDGEO_MOST_SLICES][PRODUCTS];
+    block blocks[3];
+} common;
+
+const int64_t wordgeo_common_floats = sizeof(common) / sizeof(float);
 
 /* Where the streams are: the word that comes next in each, and where its targets go on. */
 typedef struct {
@@ -235,10 +244,12 @@ static void find_rows(const wordgeo_sgns *model, const wordgeo_plan *plan, const
     float *const of_windows = model->cbow ? model->in : model->out;
     at->inputs = b->inputs;
     at->noises = b->inputs ? model->noises : 0;
+    for (int i = b->inputs; i < INPUTS; i++)
+        at->word[i] = at->window[i] = row_of(model, of_words, slice, 0); /* any: they are asked for too */
     if (b->inputs == 0)
         return;
     for (int i = 0; i < b->inputs; i++) {
-        const int64_t ahead = b->word[i] + model->window, last = *plan->count - 1;
+        const int64_t ahead = b->word[i] + model->window + model->cbow, last = *plan->count - 1;
         at->word[i] = row_of(model, of_words, slice, plan->kept[b->word[i]]);
         at->window[i] = row_of(model, of_windows, slice, plan->kept[ahead < last ? ahead : last]);
     }
@@ -249,6 +260,85 @@ static void find_rows(const wordgeo_sgns *model, const wordgeo_plan *plan, const
     for (int64_t j = 0; j < at->noises; j++)
         at->noise[j] = row_of(model, model->out, slice, b->noise[j]);
 }
+
+/* ---- Windows of CBOW ---- */
+
+/* The words low..high without the one in the middle; none if high is below. */
+typedef struct {
+    int64_t low, high, word;
+} window;
+
+static inline window window_of(const wordgeo_plan *plan, const block *b, int i) {
+    if (i >= b->inputs)
+        return (window){0, -1, -1};
+    return (window){plan->low[b->word[i]], plan->high[b->word[i]], b->word[i]};
+}
+
+/* Of 64 words of the text, a bit each: those whose rows leave a window, stay or come to it. */
+typedef struct {
+    uint64_t leaves, stays, comes;
+} change;
+
+/* A window that goes over into another. */
+typedef struct {
+    float *matrix;
+    int64_t floats; /* of a row */
+    const uint32_t *kept;
+    int64_t words; /* of the text from the first to the last of both windows, which count from there */
+    window now, then;
+    float scale, then_scale; /* of their steps and of their sum */
+    change first;            /* of the first 64 words, which are nearly always all */
+} sliding;
+
+/* The lowest n bits. */
+static inline uint64_t lowest(int64_t n) { return n >= 64 ? ~(uint64_t)0 : n <= 0 ? 0 : ((uint64_t)1 << n) - 1; }
+
+/* Which of 64 words from one on are in a window. */
+static inline uint64_t words_around(const window *w, int64_t from) {
+    const int64_t word = w->word - from;
+    return lowest(w->high + 1 - from) & ~lowest(w->low - from) & ~((uint64_t)(word >= 0 && word < 64) << (word & 63));
+}
+
+static inline change change_of(const sliding *w, int64_t from) {
+    const uint64_t now = words_around(&w->now, from), then = words_around(&w->then, from);
+    return (change){now & ~then, now & then, ~now & then};
+}
+
+static inline sliding slide_of(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t slice, window now,
+                               window then) {
+    const int64_t line = model->lines[slice], floats = (model->lines[slice + 1] - line) * LINE;
+    const int64_t words = now.high - now.low, then_words = then.high - then.low; /* without those in the middle */
+    const int64_t begin = then_words <= 0 || (words > 0 && now.low < then.low) ? now.low : then.low;
+    const int64_t end = then_words <= 0 || (words > 0 && now.high > then.high) ? now.high : then.high;
+    sliding w = {
+        .matrix = model->in + model->words * line * LINE,
+        .floats = floats,
+        .kept = plan->kept + begin,
+        .words = end + 1 - begin,
+        .now = {now.low - begin, now.high - begin, now.word - begin},
+        .then = {then.low - begin, then.high - begin, then.word - begin},
+        .scale = words > 0 && !model->mean ? 1.0f / (float)words : 1.0f,
+        .then_scale = then_words > 0 && model->mean ? 1.0f / (float)then_words : 1.0f,
+    };
+    w.first = change_of(&w, 0);
+    return w;
+}
+
+static inline int first_bit(uint64_t bits) {
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_ctzll(bits);
+#else
+    int i = 0;
+    while (!(bits >> i & 1))
+        i++;
+    return i;
+#endif
+}
+
+/* For each word that leaves, stays or comes: it is the first of `bits`, from `from` on. */
+#define EACH_WORD(w, which)                                                                                            \
+    for (int64_t from = 0; from < (w)->words; from += 64)                                                              \
+        for (uint64_t bits = from ? change_of((w), from).which : (w)->first.which; bits; bits &= bits - 1)
 
 /* ---- The loop, for each instruction set ---- */
 
@@ -271,11 +361,11 @@ static inline void store_four(float *p, four v) { memcpy(p, &v, sizeof v); }
 #define BITS(type, x) ((type)(x))
 #define LOAD load_four
 #define STORE store_four
-#define STORE_HALVES(p, q, v) (memcpy((p), &(v), 8), memcpy((q), (const char *)&(v) + 8, 8))
 #define SET1(x) ((four){(x), (x), (x), (x)})
 #define FMADD(a, b, c) ((a) * (b) + (c))
 #define ADD(a, b) ((a) + (b))
 #define REGISTERS 3
+#define SPAN 7
 #include "sgns_body.h"
 #else
 static inline int32_t BITS_int32_t(float x) {
@@ -298,11 +388,11 @@ static inline float BITS_float(int32_t bits) {
 #define BITS(type, x) BITS_##type(x)
 #define LOAD *
 #define STORE(p, v) (*(p) = (v))
-#define STORE_HALVES(p, q, v) (*(p) = (v))
 #define SET1(x) (x)
 #define FMADD(a, b, c) ((a) * (b) + (c))
 #define ADD(a, b) ((a) + (b))
 #define REGISTERS 3
+#define SPAN 7
 #include "sgns_body.h"
 #endif
 
@@ -321,12 +411,11 @@ typedef int32_t sixteen_whole __attribute__((vector_size(64)));
 #define BITS(type, x) ((type)(x))
 #define LOAD _mm256_loadu_ps
 #define STORE _mm256_storeu_ps
-#define STORE_HALVES(p, q, v)                                                                                          \
-    (_mm_storeu_ps((p), _mm256_castps256_ps128(v)), _mm_storeu_ps((q), _mm256_extractf128_ps((v), 1)))
 #define SET1 _mm256_set1_ps
 #define FMADD _mm256_fmadd_ps
 #define ADD _mm256_add_ps
 #define REGISTERS 3
+#define SPAN 7
 #include "sgns_body.h"
 
 #define SET avx512
@@ -339,12 +428,11 @@ typedef int32_t sixteen_whole __attribute__((vector_size(64)));
 #define BITS(type, x) ((type)(x))
 #define LOAD _mm512_loadu_ps
 #define STORE _mm512_storeu_ps
-#define STORE_HALVES(p, q, v)                                                                                          \
-    (_mm256_storeu_ps((p), _mm512_castps512_ps256(v)), _mm256_storeu_ps((q), _mm512_extractf32x8_ps((v), 1)))
 #define SET1 _mm512_set1_ps
 #define FMADD _mm512_fmadd_ps
 #define ADD _mm512_add_ps
 #define REGISTERS 5
+#define SPAN 13
 #include "sgns_body.h"
 
 #endif
@@ -361,7 +449,7 @@ const wordgeo_loop wordgeo_loops[] = {
 /* ---- Threads ---- */
 
 void wordgeo_train_block(wordgeo_train_chunk train, const wordgeo_sgns *model, const wordgeo_block *block, int threads,
-                         int me, int racy, wordgeo_plan *plans, wordgeo_flag *flags, float *own, float *parts,
+                         int me, int racy, wordgeo_plan *plans, wordgeo_flag *flags, float *own, float *shared,
                          wordgeo_done *done) {
     wordgeo_team team = {flags, racy ? 1 : threads, me, 0};
     const int first = racy ? 0 : (int)(model->slices * me / threads);
@@ -377,7 +465,7 @@ void wordgeo_train_block(wordgeo_train_chunk train, const wordgeo_sgns *model, c
         wordgeo_meet(&team);
         for (int64_t k = c; k < c + step && k < block->count; k++) {
             const int64_t products =
-                train(model, planned + (k - c), block->alphas[k], first, last, &team, own, parts, done[k].loss);
+                train(model, planned + (k - c), block->alphas[k], first, last, &team, own, shared, done[k].loss);
             if (racy || me == 0)
                 done[k].products = products;
         }

@@ -15,14 +15,18 @@
  * for a block has twice the weight, and one that is a target of an input has none for that target. As in gensim, CBOW
  * adds the whole sum to each word where x is the mean, and its n-th part where x is the sum.
  *
- * All products of a block are taken before its steps. These go through the targets of one input after the other, then
- * to the inputs, then to the noise words, and use targets as the steps before have left them, but inputs as they were.
+ * All products of a block are taken before its steps. Those of skip-gram go through the targets of one input after the
+ * other, then to the inputs, then to the noise words, and use targets as the steps before have left them, but inputs as
+ * they were. Those of CBOW use noise as it was too, and end with the windows, one after the other: the rows of words
+ * that leave a window move, then those that stay, which are then added up for the next window, then those that come to
+ * it are. So the rows of two windows are read once, and a mean knows nothing of the windows of its block behind it.
  *
  * Threads. The vectors are cut into slices of their dimensions, each a matrix of its own, and a thread has slices:
  * every thread goes through all blocks, multiplies its part of the rows, leaves the products for the others, waits for
- * theirs, and makes the steps of its part. So nobody ever writes what another reads, the steps are those of one thread,
- * and the bytes do not depend on the number of threads: only on the slices, whose sums are added in order. Planning is
- * shared out by chunks. Without waiting (`racy`) each thread has chunks of its own, as in Hogwild (Niu et al. 2011).
+ * theirs, and makes the steps of its part. The first, which has the fewest lines, puts the blocks together. So nobody
+ * ever writes what another reads, the steps are those of one thread, and the bytes do not depend on the number of
+ * threads: only on the slices, whose sums are added in order. Planning is shared out by chunks. Without waiting
+ * (`racy`) each thread has chunks of its own, as in Hogwild (Niu et al. 2011).
  */
 #ifndef WORDGEO_SGNS_H
 #define WORDGEO_SGNS_H
@@ -38,6 +42,7 @@ enum {
     WORDGEO_TARGETS = 16,      /* most of an input: a window with more is several inputs */
     WORDGEO_MOST_NOISES = 128, /* of a block; a multiple of 4 */
     WORDGEO_MOST_SLICES = 4,
+    WORDGEO_VECTORS_OF_OWN = 2 * WORDGEO_INPUTS + WORDGEO_MOST_NOISES,
     WORDGEO_PRODUCTS = WORDGEO_INPUTS * (WORDGEO_TARGETS + WORDGEO_MOST_NOISES),
 };
 
@@ -45,11 +50,11 @@ typedef struct {
     float *in, *out; /* vectors of words, and of words as targets: slice by slice [words, lines of the slice * LINE] */
     int64_t words;
     int64_t slices;
-    const int64_t *lines; /* [slices + 1], where each slice begins in a vector, in lines */
-    const uint32_t *ids;  /* the corpus */
-    const uint32_t *rows; /* [known] the row of each id, `words` or more where it is not trained */
+    const int64_t *lines;   /* [slices + 1], where each slice begins in a vector, in lines */
+    const uint32_t *ids;    /* the corpus */
+    const uint64_t *tokens; /* [known] the row of each id, `words` or more where it is not trained; and in the upper
+                               half, above how many of 2^32 draws it is left out */
     int64_t known;
-    const uint32_t *keep;  /* [words] a word is left out where 32 random bits are above */
     const uint32_t *sums;  /* [words] of noise weights up to and with each word */
     const uint32_t *guide; /* [words] the first whose sum is above i / words of all */
     int64_t window, negative;
@@ -86,10 +91,10 @@ typedef struct {
     int64_t count;
 } wordgeo_block;
 
-/* One thread's memory: `own` for inputs and their steps (2 * INPUTS vectors), `parts` shared by the team, for products
- * [2, slices, PRODUCTS]. Writes its slices' parts of the loss. */
+/* `own` is one thread's memory, for inputs, their steps and noise (VECTORS_OF_OWN), and `shared` that of the team
+ * (wordgeo_common_floats). Writes its slices' parts of the loss. */
 typedef int64_t (*wordgeo_train_chunk)(const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha,
-                                       int first_slice, int last_slice, wordgeo_team *team, float *own, float *parts,
+                                       int first_slice, int last_slice, wordgeo_team *team, float *own, float *shared,
                                        double *loss);
 
 typedef struct {
@@ -98,10 +103,11 @@ typedef struct {
 } wordgeo_loop;
 
 extern const wordgeo_loop wordgeo_loops[];
+extern const int64_t wordgeo_common_floats;
 
 /* What thread `me` of `threads` does of a block; each has to call it. `plans` are 2 * threads; `flags` zero. */
 void wordgeo_train_block(wordgeo_train_chunk train, const wordgeo_sgns *model, const wordgeo_block *block, int threads,
-                         int me, int racy, wordgeo_plan *plans, wordgeo_flag *flags, float *own, float *parts,
+                         int me, int racy, wordgeo_plan *plans, wordgeo_flag *flags, float *own, float *shared,
                          wordgeo_done *done);
 
 /* Plans one chunk; for tests too. */

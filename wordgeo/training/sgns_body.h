@@ -2,9 +2,9 @@
  *     SET               the suffix of its functions
  *     TARGET, INLINE    attributes that let a function use it, and that put one into its caller
  *     LANES, V          floats in a register, and its type; LOAD, STORE, SET1, FMADD and ADD work on it
- *     STORE_HALVES      stores its first and its last lanes in two places
  *     WHOLE             the type of as many whole numbers; CONVERT by value, BITS by what they are in memory
  *     REGISTERS         of a row that move at once, with those of TILE - 1 others
+ *     SPAN              registers of a row that move at once alone, while as many others add them up
  */
 #define JOIN2(a, b) a##_##b
 #define JOIN(a, b) JOIN2(a, b)
@@ -39,34 +39,69 @@ TARGET static INLINE V NAME(sums_of)(const V *a) {
 #endif
 }
 
-/* products[j * INPUTS + i] = that of input i (they stand one behind the other) and noise word j. */
-APART TARGET static void NAME(multiply_noise)(const float *inputs, float *const *noise, int64_t noises, int64_t floats,
-                                              float *products) {
-    enum { ACROSS = LANES > 1 ? 2 : 1, DOWN = LANES / ACROSS };
-    for (int64_t j = 0; j < noises; j += ACROSS)
-        for (int64_t i = 0; i < INPUTS; i += DOWN) {
-            const float *x = inputs + i * floats;
-            V sum[LANES];
-            for (int l = 0; l < LANES; l++)
-                sum[l] = SET1(0.0f);
-            for (int64_t k = 0; k < floats; k += LANES) {
-                V t[ACROSS];
-                for (int c = 0; c < ACROSS; c++)
-                    t[c] = LOAD(noise[j + c] + k);
-                if (i == 0 && j + 2 * ACROSS <= noises)
-                    for (int c = 0; c < ACROSS; c++)
-                        PREFETCH(noise[j + ACROSS + c] + k);
-                for (int r = 0; r < DOWN; r++) {
-                    V value = LOAD(x + r * floats + k);
-                    KEEP(value);
-                    for (int c = 0; c < ACROSS; c++)
-                        sum[c * DOWN + r] = FMADD(value, t[c], sum[c * DOWN + r]);
-                }
-            }
-            const V sums = NAME(sums_of)(sum);
-            STORE_HALVES(products + j * INPUTS + i, products + (j + 1) * INPUTS + i, sums);
+/* So many noise words and inputs have as many products as a register has lanes. */
+enum { NAME(ACROSS) = LANES > 1 ? TILE : 1, NAME(DOWN) = LANES / NAME(ACROSS) };
+#define ACROSS NAME(ACROSS)
+#define DOWN NAME(DOWN)
+
+/* products[j * INPUTS + i] for some inputs (they stand one behind the other) and noise words; each input has one of
+ * the targets too, if there are any, and `parts` gets the lanes of their products, whose sums these are. */
+TARGET static INLINE void NAME(multiply_some)(const float *inputs, float *const *noise, float *const *target,
+                                              int64_t floats, float *const *later, float *products, float *parts) {
+    V sum[LANES], own[DOWN];
+    ALIGNED float sums[LANES];
+    for (int l = 0; l < LANES; l++)
+        sum[l] = SET1(0.0f);
+    for (int r = 0; r < DOWN; r++)
+        own[r] = SET1(0.0f);
+    for (int64_t k = 0; k < floats; k += LANES) {
+        V x[DOWN];
+        for (int r = 0; r < DOWN; r++) {
+            x[r] = LOAD(inputs + r * floats + k);
+            KEEP(x[r]);
+            if (target)
+                own[r] = FMADD(x[r], LOAD(target[r] + k), own[r]);
         }
+        for (int c = 0; c < ACROSS; c++) {
+            V t = LOAD(noise[c] + k);
+            KEEP(t);
+            if (later)
+                PREFETCH_SECOND(later[c] + k);
+            for (int r = 0; r < DOWN; r++)
+                sum[c * DOWN + r] = FMADD(x[r], t, sum[c * DOWN + r]);
+        }
+    }
+    STORE(sums, NAME(sums_of)(sum));
+    for (int c = 0; c < ACROSS; c++)
+        memcpy(products + c * INPUTS, sums + c * DOWN, DOWN * sizeof *sums);
+    for (int r = 0; target && r < DOWN; r++)
+        STORE(parts + r * LANES, own[r]);
 }
+
+/* All products with noise, and behind them those of `targets` inputs (none for skip-gram) with one target each. */
+APART TARGET static void NAME(multiply_noise)(const float *inputs, float *const *noise, int64_t noises,
+                                              float *const *target, int targets, int64_t floats, float *products) {
+    ALIGNED float parts[INPUTS * LANES];
+    for (int64_t j = 0; j < noises; j += ACROSS) {
+        float *const *later = j + 2 * ACROSS <= noises ? noise + j + ACROSS : NULL;
+        for (int i = 0; i < INPUTS; i += DOWN) {
+            const float *x = inputs + i * floats;
+            float *here = products + j * INPUTS + i;
+            if (j == 0 && i < targets)
+                NAME(multiply_some)(x, noise, target + i, floats, NULL, here, parts + i * LANES);
+            else
+                NAME(multiply_some)(x, noise + j, NULL, floats, i == 0 ? later : NULL, here, NULL);
+        }
+    }
+    for (int i = 0; i < targets; i += LANES) {
+        V lanes[LANES];
+        for (int l = 0; l < LANES; l++)
+            lanes[l] = LOAD(parts + (i + l) * LANES);
+        STORE(products + noises * INPUTS + i, NAME(sums_of)(lanes));
+    }
+}
+#undef ACROSS
+#undef DOWN
 
 #define AT_ONCE 5 /* targets */
 
@@ -142,7 +177,12 @@ APART TARGET static void NAME(move_targets)(const block *b, const float *inputs,
 /* Asks for a row that the next block needs. */
 TARGET static INLINE void NAME(fetch)(const float *row, int64_t floats) {
     for (int64_t k = 0; k < floats; k += LINE)
-        PREFETCH(row + k);
+        PREFETCH_SECOND(row + k);
+}
+
+TARGET static INLINE void NAME(copy)(const float *row, int64_t floats, float *to) {
+    for (int64_t k = 0; k < floats; k += LANES)
+        STORE(to + k, LOAD(row + k));
 }
 
 /* The same for registers of row i, if there are so many: in each step of another loop, since a processor waits for few
@@ -151,9 +191,8 @@ TARGET static INLINE void NAME(fetch)(const float *row, int64_t floats) {
     if ((i) < (count))                                                                                                 \
     NAME(fetch)((row)[i] + (k), (registers) * LANES)
 
-/* TILE inputs are moved by what targets have moved them and by the noise: up to `count` rows, or `moved` if there are
- * none. */
-TARGET static INLINE void NAME(move_tile)(int registers, int64_t k, int count, float *const *row, float *moved,
+/* TILE inputs are moved by what targets have moved them and by the noise: up to `count` rows. */
+TARGET static INLINE void NAME(move_tile)(int registers, int64_t k, int count, float *const *row, const float *moved,
                                           int64_t floats, float *const *noise, int64_t noises, const float *step,
                                           float *const *later, int64_t ahead) {
     V sum[TILE][REGISTERS];
@@ -171,15 +210,9 @@ TARGET static INLINE void NAME(move_tile)(int registers, int64_t k, int count, f
         }
         FETCH(later, j, ahead, registers, k);
     }
-    if (row) {
-        for (int i = 0; i < TILE && i < count; i++)
-            for (int r = 0; r < registers; r++)
-                STORE(row[i] + k + r * LANES, ADD(LOAD(row[i] + k + r * LANES), sum[i][r]));
-    } else {
-        for (int i = 0; i < TILE; i++)
-            for (int r = 0; r < registers; r++)
-                STORE(moved + i * floats + k + r * LANES, sum[i][r]);
-    }
+    for (int i = 0; i < TILE && i < count; i++)
+        for (int r = 0; r < registers; r++)
+            STORE(row[i] + k + r * LANES, ADD(LOAD(row[i] + k + r * LANES), sum[i][r]));
 }
 
 /* TILE noise words move by all inputs. */
@@ -224,12 +257,11 @@ TARGET static INLINE void NAME(move_noise_tile)(int registers, int64_t k, float 
             MORE_REGISTERS(FUNCTION, __VA_ARGS__)                                                                      \
         }
 
-APART TARGET static void NAME(move_inputs)(int count, float *const *row, float *moved, int64_t floats,
+APART TARGET static void NAME(move_inputs)(int count, float *const *row, const float *moved, int64_t floats,
                                            float *const *noise, int64_t noises, const float *step, float *const *later,
                                            int64_t ahead) {
     for (int i = 0; i < count; i += TILE) {
-        float *const *rows = row ? row + i : NULL;
-        BY_REGISTERS(move_tile, count - i, rows, moved + i * floats, floats, noise, noises, step + i, later + i,
+        BY_REGISTERS(move_tile, count - i, row + i, moved + i * floats, floats, noise, noises, step + i, later + i,
                      ahead - i < TILE ? ahead - i : TILE)
     }
 }
@@ -241,62 +273,92 @@ APART TARGET static void NAME(move_noise)(float *const *noise, int64_t noises, c
                      ahead - j < TILE ? ahead - j : TILE)
 }
 
-/* x = scale times the sum of rows (or x and them), from k on. */
-TARGET static INLINE void NAME(gather_piece)(int registers, int64_t k, float *const *row, int count, int begins,
-                                             float scale, float *x) {
-    V sum[REGISTERS];
-    for (int r = 0; r < registers; r++)
-        sum[r] = begins ? SET1(0.0f) : LOAD(x + k + r * LANES);
-    for (int i = 0; i < count; i++)
-        for (int r = 0; r < registers; r++)
-            sum[r] = ADD(sum[r], LOAD(row[i] + k + r * LANES));
-    for (int r = 0; r < registers; r++)
-        STORE(x + k + r * LANES, FMADD(sum[r], SET1(scale), SET1(0.0f)));
-}
-
-/* Rows move by what is the same for all. */
-TARGET static INLINE void NAME(spread_piece)(int registers, int64_t k, float *const *row, int count, float scale,
-                                             const float *moved) {
-    V step[REGISTERS];
-    for (int r = 0; r < registers; r++)
-        step[r] = FMADD(LOAD(moved + k + r * LANES), SET1(scale), SET1(0.0f));
-    for (int i = 0; i < count; i++)
-        for (int r = 0; r < registers; r++)
-            STORE(row[i] + k + r * LANES, ADD(LOAD(row[i] + k + r * LANES), step[r]));
-}
-
-/* The rows of the window around a word, which is left out, from word `begin` of the window on: at most AT_ONCE. */
-#define AT_ONCE 32
-TARGET static INLINE int NAME(rows_around)(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t slice,
-                                           int64_t word, int64_t begin, float **row) {
-    const int64_t left = plan->high[word] - begin, count = left < AT_ONCE ? left : AT_ONCE;
-    for (int64_t i = begin; i < begin + count; i++)
-        row[i - begin] = row_of(model, model->in, slice, plan->kept[i + (i >= word)]);
-    return (int)count;
-}
-
-/* x = the mean or the sum of the rows of the window around a word. */
-APART TARGET static void NAME(gather)(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t slice,
-                                      int64_t floats, int64_t word, float *x) {
-    float *row[AT_ONCE];
-    const float mean = model->mean ? 1.0f / (float)(plan->high[word] - plan->low[word]) : 1.0f;
-    for (int64_t i = plan->low[word]; i < plan->high[word]; i += AT_ONCE) {
-        const int count = NAME(rows_around)(model, plan, slice, word, i, row), begins = i == plan->low[word];
-        const float scale = i + count == plan->high[word] ? mean : 1.0f;
-        BY_REGISTERS(gather_piece, row, count, begins, scale, x)
+/* The steps of CBOW but for those of windows. Targets move by their inputs, one after the other, if it `begins`, and
+ * `moved` is what they and TILE noise words, as they were `before`, move these; then the noise words move. */
+APART TARGET static void NAME(move_means)(int begins, int inputs, float *const *target, float *const *noise,
+                                          int64_t floats, const float *x, const float *before, const float *of_targets,
+                                          const float *of_noise, const rows *later, float *moved) {
+    for (int64_t k = 0; k < floats; k += LANES) {
+        V old[TILE], by[TILE];
+        for (int j = 0; j < TILE; j++)
+            old[j] = LOAD(before + j * floats + k), by[j] = SET1(0.0f);
+        for (int i = 0; i < inputs; i++) {
+            const V value = LOAD(x + i * floats + k);
+            V sum;
+            if (begins) {
+                const V t = LOAD(target[i] + k), s = SET1(of_targets[i]);
+                sum = s * t;
+                STORE(target[i] + k, FMADD(s, value, t));
+                PREFETCH_SECOND(later->word[i] + k);
+                PREFETCH_SECOND(later->window[i] + k);
+            } else {
+                sum = LOAD(moved + i * floats + k);
+            }
+            for (int j = 0; j < TILE; j++) {
+                const V s = SET1(of_noise[j * INPUTS + i]);
+                sum = FMADD(s, old[j], sum);
+                by[j] = FMADD(s, value, by[j]);
+            }
+            STORE(moved + i * floats + k, sum);
+        }
+        for (int j = 0; j < TILE; j++)
+            STORE(noise[j] + k, ADD(LOAD(noise[j] + k), by[j]));
     }
 }
 
-APART TARGET static void NAME(spread)(const wordgeo_sgns *model, const wordgeo_plan *plan, int64_t slice,
-                                      int64_t floats, int64_t word, const float *moved) {
-    float *row[AT_ONCE];
-    const float scale = model->mean ? 1.0f : 1.0f / (float)(plan->high[word] - plan->low[word]);
-    for (int64_t i = plan->low[word]; i < plan->high[word]; i += AT_ONCE) {
-        const int count = NAME(rows_around)(model, plan, slice, word, i, row);
-        BY_REGISTERS(spread_piece, row, count, scale, moved)
+/* The rows of a window move by `moved`, and x becomes the mean (or sum) of those of the next one: a part of each. */
+TARGET static INLINE void NAME(slide_piece)(int registers, int64_t k, const sliding *w, const float *moved, float *x) {
+    float *const matrix = w->matrix + k;
+    const uint32_t *const kept = w->kept;
+    const int64_t floats = w->floats;
+    V step[SPAN], sum[SPAN];
+    for (int r = 0; r < registers; r++)
+        step[r] = LOAD(moved + k + r * LANES) * SET1(w->scale), sum[r] = SET1(0.0f);
+    EACH_WORD(w, leaves) {
+        float *row = matrix + kept[from + first_bit(bits)] * floats;
+        for (int r = 0; r < registers; r++)
+            STORE(row + r * LANES, ADD(LOAD(row + r * LANES), step[r]));
     }
+    EACH_WORD(w, stays) {
+        float *row = matrix + kept[from + first_bit(bits)] * floats;
+        for (int r = 0; r < registers; r++) {
+            const V value = ADD(LOAD(row + r * LANES), step[r]);
+            STORE(row + r * LANES, value);
+            sum[r] = ADD(sum[r], value);
+        }
+    }
+    EACH_WORD(w, comes) {
+        const float *row = matrix + kept[from + first_bit(bits)] * floats;
+        for (int r = 0; r < registers; r++)
+            sum[r] = ADD(sum[r], LOAD(row + r * LANES));
+    }
+    for (int r = 0; r < registers; r++)
+        STORE(x + k + r * LANES, sum[r] * SET1(w->then_scale));
 }
-#undef AT_ONCE
+
+#define CASE(n)                                                                                                        \
+    case n: NAME(slide_piece)(n, k, w, moved, x); break
+APART TARGET static void NAME(slide)(const sliding *w, const float *moved, float *x) {
+    for (int64_t k = 0, n; (n = piece_of((w->floats - k) / LANES, SPAN)) > 0; k += n * LANES)
+        switch (n) { /* the compiler unrolls each */
+            CASE(1);
+            CASE(2);
+            CASE(3);
+            CASE(4);
+            CASE(5);
+            CASE(6);
+            CASE(7);
+#if SPAN > 7
+            CASE(8);
+            CASE(9);
+            CASE(10);
+            CASE(11);
+            CASE(12);
+            CASE(13);
+#endif
+        }
+}
+#undef CASE
 #undef BY_REGISTERS
 #undef MORE_REGISTERS
 #undef FETCH
@@ -368,77 +430,101 @@ APART TARGET static void NAME(logistic)(int positive, const float *parts, int64_
 }
 #undef BELOW
 
-/* The products of a block. */
-APART TARGET static void NAME(multiply)(const wordgeo_sgns *model, const wordgeo_plan *plan, const block *b,
-                                        const rows *at, int64_t slice, float *inputs, float *products) {
+/* Inputs go over from one block to the next, of which either may be empty: those of CBOW with their windows. */
+TARGET static void NAME(go_over)(const wordgeo_sgns *model, const wordgeo_plan *plan, const block *from,
+                                 const block *to, const rows *at, int64_t slice, const float *moved, float *inputs) {
     const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-    for (int i = 0; i < b->inputs; i++) {
-        float *x = inputs + i * floats;
-        if (model->cbow) {
-            NAME(gather)(model, plan, slice, floats, b->word[i], x);
-            continue;
-        }
-        NAME(fetch)(at->word[i + 2 < b->inputs ? i + 2 : i], floats);
-        for (int64_t k = 0; k < floats; k += LANES)
-            STORE(x + k, LOAD(at->word[i] + k));
+    for (int i = 0; model->cbow && (i < from->inputs || i < to->inputs); i++) {
+        const sliding w = slide_of(model, plan, slice, window_of(plan, from, i), window_of(plan, to, i));
+        NAME(slide)(&w, moved + i * floats, inputs + i * floats);
     }
-    memset(inputs + b->inputs * floats, 0, (size_t)((INPUTS - b->inputs) * floats) * sizeof *inputs);
-    NAME(multiply_noise)(inputs, at->noise, model->noises, floats, products);
-    NAME(multiply_targets)(b, inputs, at->target, floats, products + model->noises * INPUTS);
+    for (int i = 0; !model->cbow && i < to->inputs; i++) {
+        NAME(fetch)(at->word[i + 2 < to->inputs ? i + 2 : i], floats);
+        NAME(copy)(at->word[i], floats, inputs + i * floats);
+    }
+    memset(inputs + to->inputs * floats, 0, (size_t)((INPUTS - to->inputs) * floats) * sizeof *inputs);
 }
 
-/* The steps of a block, whose inputs stay as they were: `moved` is for what they move. */
-APART TARGET static void NAME(move)(const wordgeo_sgns *model, const wordgeo_plan *plan, const block *b, const rows *at,
-                                    const rows *later, int64_t slice, const float *inputs, float *moved,
-                                    const float *step) {
-    const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-    NAME(move_targets)(b, inputs, at->target, floats, step + model->noises * INPUTS, moved);
-    NAME(move_inputs)(b->inputs, model->cbow ? NULL : at->word, moved, floats, at->noise, model->noises, step,
-                      later->word, later->inputs);
-    NAME(move_noise)(at->noise, model->noises, inputs, floats, step, later->noise, later->noises);
-    for (int i = 0; i < b->inputs || i < later->inputs; i++) {
-        if (i < later->inputs)
+/* The products of a block. */
+TARGET static void NAME(multiply)(const wordgeo_sgns *model, const block *b, const rows *at, int64_t floats,
+                                  const float *inputs, float *products) {
+    const int targets = model->cbow ? b->targets : 0;
+    NAME(multiply_noise)(inputs, at->noise, model->noises, at->target, targets, floats, products);
+    if (!model->cbow)
+        NAME(multiply_targets)(b, inputs, at->target, floats, products + model->noises * INPUTS);
+}
+
+/* The steps of a block, whose inputs stay as they were: `moved` is for what they move, and CBOW's windows with them. */
+TARGET static void NAME(move)(const wordgeo_sgns *model, const block *b, const rows *at, const rows *later,
+                              int64_t floats, const float *inputs, const float *step, float *moved) {
+    const float *of_targets = step + model->noises * INPUTS;
+    if (model->cbow) {
+        float *before = moved + INPUTS * floats;
+        for (int64_t j = 0; j < model->noises; j++)
+            NAME(copy)(at->noise[j], floats, before + j * floats);
+        for (int64_t j = 0; j < model->noises; j += TILE)
+            NAME(move_means)(j == 0, b->inputs, at->target, at->noise + j, floats, inputs, before + j * floats,
+                             of_targets, step + j * INPUTS, later, moved);
+        for (int64_t j = 0; j < later->noises; j++)
+            NAME(fetch)(later->noise[j], floats);
+    } else {
+        NAME(move_targets)(b, inputs, at->target, floats, of_targets, moved);
+        NAME(move_inputs)(b->inputs, at->word, moved, floats, at->noise, model->noises, step, later->word,
+                          later->inputs);
+        NAME(move_noise)(at->noise, model->noises, inputs, floats, step, later->noise, later->noises);
+        for (int i = 0; i < later->inputs; i++)
             NAME(fetch)(later->window[i], floats);
-        if (model->cbow && i < b->inputs)
-            NAME(spread)(model, plan, slice, floats, b->word[i], moved + i * floats);
     }
 }
 
 TARGET static int64_t NAME(train)(const wordgeo_sgns *model, const wordgeo_plan *plan, float alpha, int first_slice,
-                                  int last_slice, wordgeo_team *team, float *own, float *parts, double *loss) {
+                                  int last_slice, wordgeo_team *team, float *own, float *shared, double *loss) {
     ALIGNED float step[PRODUCTS];
     double total[WORDGEO_MOST_SLICES][LINE] = {{0}};
-    block blocks[2];
+    common *all = (common *)shared;
+    block none;
     rows at[2][WORDGEO_MOST_SLICES];
     place streams;
+    int64_t floats[WORDGEO_MOST_SLICES];
+    float *inputs[WORDGEO_MOST_SLICES], *moved[WORDGEO_MOST_SLICES];
+    const int64_t of_noise = model->noises * INPUTS, slices = model->slices;
     int64_t products = 0;
     begin_streams(model, plan, &streams);
-    next_block(model, plan, &streams, &blocks[0]);
-    for (int64_t slice = first_slice; slice < last_slice; slice++)
-        find_rows(model, plan, &blocks[0], slice, &at[0][slice]);
-    for (int now = 0; blocks[now].inputs; now = !now) {
-        block *b = &blocks[now], *next = &blocks[!now];
-        const int64_t of_noise = model->noises * INPUTS, slices = model->slices;
-        float *shared = parts + (team->at & 1) * slices * PRODUCTS;
+    if (first_slice == 0)
+        next_block(model, plan, &streams, &all->blocks[(team->at + 2) % 3]);
+    wordgeo_meet(team);
+    none.inputs = 0;
+    for (int64_t slice = first_slice; slice < last_slice; slice++) {
+        const block *first = &all->blocks[(team->at + 1) % 3];
+        floats[slice] = (model->lines[slice + 1] - model->lines[slice]) * LINE;
+        inputs[slice] = own + WORDGEO_VECTORS_OF_OWN * LINE * model->lines[slice];
+        moved[slice] = inputs[slice] + INPUTS * floats[slice];
+        find_rows(model, plan, first, slice, &at[0][slice]);
+        NAME(go_over)(model, plan, &none, first, &at[0][slice], slice, moved[slice], inputs[slice]);
+    }
+    for (int now = 0; all->blocks[(team->at + 1) % 3].inputs; now = !now) {
+        const block *b = &all->blocks[(team->at + 1) % 3];
+        block *next = &all->blocks[(team->at + 2) % 3];
+        float (*of_slices)[PRODUCTS] = all->products[team->at & 1];
         for (int64_t slice = first_slice; slice < last_slice; slice++)
-            NAME(multiply)(model, plan, b, &at[now][slice], slice, own + 2 * INPUTS * LINE * model->lines[slice],
-                           shared + slice * PRODUCTS);
-        next_block(model, plan, &streams, next);
+            NAME(multiply)(model, b, &at[now][slice], floats[slice], inputs[slice], of_slices[slice]);
+        if (first_slice == 0)
+            next_block(model, plan, &streams, next);
         wordgeo_meet(team);
         for (int64_t slice = 0; slice < slices; slice++) { /* each counts a part of the losses */
             double *lanes = first_slice <= slice && slice < last_slice ? total[slice] : NULL;
-            NAME(logistic)(0, shared, slices, b->weights, of_noise / LINE * slice / slices * LINE,
+            NAME(logistic)(0, *of_slices, slices, b->weights, of_noise / LINE * slice / slices * LINE,
                            of_noise / LINE * (slice + 1) / slices * LINE, alpha, step, lanes);
         }
-        NAME(logistic)(1, shared, slices, NULL, of_noise, of_noise + b->targets, alpha, step,
+        NAME(logistic)(1, *of_slices, slices, NULL, of_noise, of_noise + b->targets, alpha, step,
                        first_slice == 0 ? total[0] : NULL);
         products += b->inputs * model->noises + b->targets;
         for (int64_t slice = first_slice; slice < last_slice; slice++) {
-            const int64_t floats = (model->lines[slice + 1] - model->lines[slice]) * LINE;
-            float *inputs = own + 2 * INPUTS * LINE * model->lines[slice];
-            find_rows(model, plan, next, slice, &at[!now][slice]);
-            NAME(move)(model, plan, b, &at[now][slice], &at[!now][slice], slice, inputs, inputs + INPUTS * floats,
-                       step);
+            const rows *here = &at[now][slice];
+            rows *later = &at[!now][slice];
+            find_rows(model, plan, next, slice, later);
+            NAME(move)(model, b, here, later, floats[slice], inputs[slice], step, moved[slice]);
+            NAME(go_over)(model, plan, b, next, later, slice, moved[slice], inputs[slice]);
         }
     }
     for (int64_t slice = first_slice; slice < last_slice; slice++) {
@@ -459,11 +545,11 @@ TARGET static int64_t NAME(train)(const wordgeo_sgns *model, const wordgeo_plan 
 #undef BITS
 #undef LOAD
 #undef STORE
-#undef STORE_HALVES
 #undef SET1
 #undef FMADD
 #undef ADD
 #undef REGISTERS
+#undef SPAN
 #undef JOIN2
 #undef JOIN
 #undef NAME
