@@ -398,13 +398,26 @@ def test_slices_depend_on_the_dimensions_alone() -> None:
     ]  # fmt: skip
 
 
+def tried(pace: Pace, speeds: list[dict[int, float]]) -> list[int]:
+    found = []
+    for speed in speeds:
+        found.append(pace.threads())
+        pace.note(found[-1], speed[found[-1]])
+    return found
+
+
 def test_a_busy_machine_is_trained_on_with_one_thread() -> None:
+    found = tried(Pace(2, alone=True), [{2: 1.0, 1: 3.0}] * 100)
+    assert found[:4] == [2, 2, 1, 1]
+    assert found.count(2) == 2 + 100 // native.BLOCKS_UNTIL_ALL
+    assert tried(Pace(2, alone=False), [{2: 1.0}] * 9) == [2] * 9
+
+
+def test_all_threads_train_on_a_quiet_machine_although_the_first_blocks_are_slow() -> None:
+    quiet, slow = {2: 5.0, 1: 3.0}, {2: 1.0, 1: 1.0}
+    found = tried(Pace(2, alone=True), [slow, quiet, quiet, quiet, slow, *[quiet] * 50])
+    assert found == [2, 2, 1, *[2] * 52]
     pace = Pace(2, alone=True)
-    tried = []
-    for _ in range(100):
-        threads = pace.threads()
-        tried.append(threads)
-        pace.note(threads, 1.0 if threads == 2 else 3.0)
-    assert tried[:2] == [2, 1]
-    assert tried.count(2) == 1 + 100 // native.BLOCKS_UNTIL_TRIED
-    assert Pace(2, alone=False).threads() == 2
+    found = tried(pace, [quiet] * 10 + [{2: 1.0, 1: 3.0}] * 10 + [quiet] * 20)
+    assert 1 in found[12:16]
+    assert found[-10:] == [2] * 10

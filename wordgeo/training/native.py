@@ -47,7 +47,9 @@ OnEpoch = Callable[[int, dict[str, Any]], Any]
 
 TOKENS_A_CHUNK = 1 << 11  # planned at once, and trained with one learning rate
 CHUNKS_A_BLOCK = 1 << 8  # some tenths of a second: how long Ctrl-C waits
-BLOCKS_UNTIL_TRIED = 32
+BLOCKS_UNTIL_ALONE = 64  # when one thread is tried
+BLOCKS_UNTIL_ALL = 8  # when all are, after one was faster
+REMEMBERED = 0.8  # of a speed, for each block that was slower
 LINES_A_SLICE = 6  # a thread has no less to do between two meetings
 NOISES_A_PAIR = 0.8  # noise words of a block, for each that an input is to have in the mean
 MOST_AT_ONCE = 0.5  # steps of a block on the row of one word in the mean, times the learning rate
@@ -291,23 +293,27 @@ class NativeTraining:
 class Pace:
     """How many threads are worth while: on a busy machine, threads in step wait for those that are not running.
 
-    One thread gives the same bytes as several, so which of both is faster is tried now and then.
+    One thread gives the same bytes as several, so which of both is faster is tried now and then. What disturbs a block
+    makes it slower, never faster: so a speed is forgotten by and by.
     """
 
     def __init__(self, threads: int, *, alone: bool) -> None:
-        self._choices = [threads, 1] if alone and threads > 1 else [threads]
-        self._speed = dict.fromkeys(self._choices, math.inf)  # what was not tried yet is tried
+        choices = [threads, 1] if alone and threads > 1 else [threads]
+        self._speed = dict.fromkeys(choices, math.inf)  # what was not tried yet is tried
         self._blocks = 0
 
     def threads(self) -> int:
         """How many are to train the next block."""
         self._blocks += 1
-        fastest, *others = sorted(self._choices, key=self._speed.__getitem__, reverse=True)
-        return others[0] if others and self._blocks % BLOCKS_UNTIL_TRIED == 0 else fastest
+        fastest, *others = sorted(self._speed, key=self._speed.__getitem__, reverse=True)
+        until_tried = BLOCKS_UNTIL_ALL if fastest == 1 else BLOCKS_UNTIL_ALONE
+        return others[0] if others and self._blocks % until_tried == 0 else fastest
 
     def note(self, threads: int, speed: float) -> None:
         """So many words a second were trained."""
-        self._speed[threads] = speed
+        if self._blocks > 1:  # the first block touches memory for the first time
+            known = self._speed[threads]
+            self._speed[threads] = speed if math.isinf(known) else max(speed, REMEMBERED * known)
 
 
 def together(work: Callable[[int], None], threads: int) -> None:
